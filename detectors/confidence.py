@@ -1,0 +1,123 @@
+"""Low confidence: how unsure the model was of its answer.
+
+Score, by mode, from the class probabilities p of the answer (k classes); higher is less sure:
+    entropy         -sum p ln p, 0 (certain) to ln k nats (uniform); divided by ln k with `normalize`, so 0 to 1
+    max_confidence  1 - max p, 0 to 1 - 1/k
+    margin          1 - (largest p - second largest p), 0 to 1
+The confidence of a result is the score itself.
+
+Source: Shannon 1948; as uncertainty scores, Lewis & Gale 1994 and Scheffer et al. 2001 (margin).
+"""
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Literal
+
+import msgspec
+import numpy as np
+
+from detectors.contract import Detector, Options
+from detectors.outputs import has_probabilities, probabilities
+from detectors.query import Query
+from detectors.result import DetectionResult
+
+
+class ConfidenceOptions(Options, kw_only=True, frozen=True):
+    """threshold: score from which a query is flagged. max_history_size: scores that the average runs over."""
+
+    threshold: float = 0.5
+    mode: Literal["entropy", "max_confidence", "margin"] = "entropy"
+    normalize: bool = False
+    max_history_size: Annotated[int, msgspec.Meta(ge=1)] = 100
+
+
+def entropy(rows: np.ndarray) -> np.ndarray:
+    """Shannon entropy of each row in nats.
+
+    rows: float64 (n, k), rows sum to 1. Returns float64 (n,), 0 (certain) to ln k (uniform).
+    """
+    # the floor keeps the logarithm finite; p ln p is 0 at p = 0 either way
+    logarithms = np.log(np.maximum(rows, np.finfo(np.float64).tiny))
+    return np.maximum(-np.einsum("ij,ij->i", rows, logarithms), 0.0)
+
+
+def doubt(rows: np.ndarray) -> np.ndarray:
+    """1 - the largest probability of each row: float64 (n, k) to float64 (n,), 0 to 1 - 1/k."""
+    return 1.0 - rows.max(axis=1)
+
+
+def closeness(rows: np.ndarray) -> np.ndarray:
+    """1 - (largest - second largest) of each row: float64 (n, k) to float64 (n,), 0 to 1; 0 for one class."""
+    if rows.shape[1] < 2:
+        return np.zeros(len(rows))
+    top = np.partition(rows, -2, axis=1)
+    return 1.0 - (top[:, -1] - top[:, -2])
+
+
+MODES = {"entropy": entropy, "max_confidence": doubt, "margin": closeness}
+
+
+class ConfidenceDetector(Detector):
+    """Flags queries whose answer the model was unsure of."""
+
+    name = "confidence"
+    options_type: ClassVar[type[Options] | None] = ConfidenceOptions
+    buckets = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
+
+    def __init__(self, config: Mapping[str, Any] | None = None) -> None:
+        super().__init__(config)
+        self.reset_state()
+
+    def reset_state(self) -> None:
+        """Forget the scores seen so far."""
+        self._history: deque[float] = deque(maxlen=self.options.max_history_size)
+        self._sum = 0.0
+        self._counted = 0
+        self._normalised = np.zeros(0, bool)
+        self._largest = np.zeros(0)
+
+    def missing(self, query: Query) -> str | None:
+        """Answers without probabilities cannot be judged."""
+        return None if has_probabilities(query.model_output) else "no_probabilities"
+
+    def score(self, batch: Sequence[Query]) -> np.ndarray:
+        """Scores by mode, float64 (n,). Raises InvalidQuery for answers that are no probabilities."""
+        groups, normalised = probabilities([query.model_output for query in batch])
+        scores, largest = np.zeros(len(batch)), np.ones(len(batch))
+        for positions, rows in groups:
+            values = MODES[self.options.mode](rows)
+            # the largest entropy that k classes can have; a single class leaves no doubt to divide by
+            scale = np.log(rows.shape[1]) if self.options.mode == "entropy" and rows.shape[1] > 1 else 1.0
+            if self.options.normalize:
+                values, scale = np.minimum(values / scale, 1.0), 1.0
+            scores[positions], largest[positions] = values, scale
+        self._normalised, self._largest = normalised, largest
+        self._remember(scores)
+        return scores
+
+    def _remember(self, scores: np.ndarray) -> None:
+        for score in scores[-self.options.max_history_size :].tolist():
+            if len(self._history) == self._history.maxlen:
+                self._sum -= self._history[0]
+            self._history.append(score)
+            self._sum += score
+        self._counted += len(scores)
+
+    def observed(self, scores: np.ndarray) -> np.ndarray:
+        """Entropies divided by ln k, so that models with different numbers of classes share the buckets."""
+        return np.minimum(scores / self._largest, 1.0)
+
+    def explain(self, index: int, score: float) -> DetectionResult:
+        """The mode, the score and the threshold in words; `normalised` when the probabilities did not sum to 1."""
+        note = {"normalised": True} if self._normalised[index] else {}
+        reason = f"{self.options.mode} mode: suspicious score = {score:.4f}, threshold = {self.threshold:.4f}"
+        return self._result(score, score, reason, mode=self.options.mode, **note)
+
+    def get_state(self) -> dict[str, Any]:
+        """The last score, and the mean and number of the scores in the history."""
+        seen = len(self._history)
+        return {
+            "last_score": self._history[-1] if seen else None,
+            "avg_score": self._sum / seen if seen else 0.0,
+            "num_scores": seen,
+        }

@@ -1,0 +1,130 @@
+"""What every detector keeps to: the one base class, its errors, and the place where the threshold is applied."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import msgspec
+import numpy as np
+
+from detectors.query import Query
+from detectors.result import DetectionResult
+
+
+class InvalidQuery(ValueError):
+    """A field of a query is there and wrong. `field` names it; `index` is the position in the batch, once known."""
+
+    def __init__(self, field: str, message: str, index: int | None = None) -> None:
+        super().__init__(f"{field}: {message}" if index is None else f"query {index}: {field}: {message}")
+        self.field, self.message, self.index = field, message, index
+
+    def at(self, index: int) -> "InvalidQuery":
+        """The same error, for the query at this position of a batch."""
+        return type(self)(self.field, self.message, index)
+
+
+class MissingField(InvalidQuery):
+    """A field that the detector needs is not there, so that it cannot judge this query."""
+
+
+class Options(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+    """Base of every detector's options."""
+
+    threshold: float
+
+
+class Detector:
+    """Scores queries; higher is more suspicious; a query is flagged at score >= threshold.
+
+    A detector of its own overrides `_compute_score(query)` and, for its own words, `_make_prediction(score)`; one
+    that can work on arrays overrides `score(batch)` and gets both for free. A detector never looks at the clock,
+    the network or the log, and the score of a query never depends on the queries after it.
+    """
+
+    name: str = "detector"
+    #: the options that the detector takes, with their defaults; None passes the configuration through unchecked
+    options_type: ClassVar[type[Options] | None] = None
+    #: upper bounds of the buckets in which scores are counted
+    buckets: Sequence[float] = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
+
+    def __init__(self, config: Mapping[str, Any] | None = None) -> None:
+        self.config = dict(config or {})
+        self.options: Any = self.config
+        if self.options_type is not None:
+            self.options = read_options(self.name, self.options_type, self.config)
+        self.threshold = float(self.options.threshold if self.options_type else self.config.get("threshold", 0.5))
+
+    # -- what the exporter calls, a batch at a time
+
+    def missing(self, query: Query) -> str | None:
+        """The reason why this query cannot be judged here (one word of a closed set), or None when it can."""
+        return None
+
+    def score(self, batch: Sequence[Query]) -> np.ndarray:
+        """Scores of the queries, float64 (n,), in order; afterwards the queries belong to the detector's state.
+
+        Raises InvalidQuery with the position of the first query that it cannot take, and then keeps its state.
+        """
+        return np.array([self._compute_score(query) for query in batch], dtype=np.float64)
+
+    def observed(self, scores: np.ndarray) -> np.ndarray:
+        """The scores of the batch that was just scored, as they are counted in `buckets`."""
+        return scores
+
+    def explain(self, index: int, score: float) -> DetectionResult:
+        """The result for query `index` of the batch that was just scored."""
+        return self._make_prediction(score)
+
+    # -- what people call
+
+    def process(self, query: Query) -> DetectionResult:
+        """Score one query. Raises InvalidQuery when it cannot be judged: bad input is never "not suspicious"."""
+        return self.process_batch([query])[0]
+
+    def process_batch(self, queries: Sequence[Query]) -> list[DetectionResult]:
+        """What `process` gives for each query, in order, computed together."""
+        for index, query in enumerate(queries):
+            reason = self.missing(query)
+            if reason is not None:
+                raise MissingField("query", f"{self.name} cannot judge it: {reason}", index)
+        return [self.explain(index, score) for index, score in enumerate(self.score(queries).tolist())]
+
+    def get_state(self) -> dict[str, Any]:
+        """What the detector remembers, as plain data."""
+        return {}
+
+    def reset_state(self) -> None:
+        """Forget everything."""
+
+    # -- what a detector of one's own overrides
+
+    def _compute_score(self, query: Query) -> float:
+        raise NotImplementedError(f"{type(self).__name__} defines neither score(batch) nor _compute_score(query)")
+
+    def _make_prediction(self, score: float) -> DetectionResult:
+        return self._result(score, score, f"{self.name}: score = {score:.4f}, threshold = {self.threshold:.4f}")
+
+    def _result(self, score: float, confidence: float, reason: str, **metadata: Any) -> DetectionResult:
+        return DetectionResult(
+            bool(flags(score, self.threshold)),
+            confidence,
+            reason,
+            {"detector": self.name, "score": score, "threshold": self.threshold, **metadata},
+        )
+
+
+def flags(scores: Any, threshold: float) -> Any:
+    """Which scores are suspicious. The only place where a threshold meets a score."""
+    return scores >= threshold
+
+
+def read_options(name: str, options_type: type[Options], config: Mapping[str, Any]) -> Any:
+    """The detector's options from plain data. Raises ValueError that names the wrong key and the known ones."""
+    known = options_type.__struct_fields__
+    unknown = sorted(set(config) - set(known))
+    if unknown:
+        raise ValueError(f"{name}: unknown option {', '.join(unknown)}; known: {', '.join(sorted(known))}")
+    try:
+        return msgspec.convert(dict(config), options_type)
+    except msgspec.ValidationError as error:
+        what, _, where = str(error).partition(" - at ")
+        raise ValueError(f"{name}: option {where.strip('`$.') or '?'}: {what[0].lower()}{what[1:]}") from None

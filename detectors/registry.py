@@ -1,0 +1,73 @@
+"""The detectors by name. Adding one is a file and a row here, or an entry point of the group `vedette.detectors`."""
+
+from collections.abc import Mapping
+from importlib.metadata import entry_points
+from typing import Any
+
+from detectors.confidence import ConfidenceDetector
+
+MODALITIES = ("image", "text", "tabular", "any")
+
+#: name -> {"class", "modality", "base"}
+DETECTORS: dict[str, dict[str, Any]] = {
+    "confidence": {"class": ConfidenceDetector, "modality": "any", "base": "confidence_detector"},
+}
+
+
+def list_detectors(modality: str | None = None, base: str | None = None) -> dict[str, dict[str, Any]]:
+    """Detectors by name, each {"class", "modality", "base"}; those for `any` modality fit every one."""
+    return {
+        name: dict(row)
+        for name, row in _known().items()
+        if modality in (None, row["modality"]) or (row["modality"] == "any" and modality in MODALITIES)
+        if base in (None, row["base"])
+    }
+
+
+def get_detector(name: str, config: Mapping[str, Any] | None = None, **kwargs: Any) -> Any:
+    """A new detector. `config` holds its options; other arguments go to its constructor.
+
+    Raises ValueError for an unknown name or option, and names the known ones.
+    """
+    known = _known()
+    if name not in known:
+        raise ValueError(f"unknown detector {name!r}; known: {', '.join(sorted(known))}")
+    detector = known[name]["class"](config, **kwargs)
+    detector.name = name
+    return detector
+
+
+def load_from_config(config: Mapping[str, Any]) -> Any:
+    """A new detector from {"name": ..., option: ...}; the argument is left as it was."""
+    if "name" not in config:
+        raise ValueError(f"expected a key 'name'; known detectors: {', '.join(sorted(_known()))}")
+    return get_detector(config["name"], {key: value for key, value in config.items() if key != "name"})
+
+
+def register_detector(name: str, cls: type, *, modality: str, base: str) -> None:
+    """Make a detector of one's own known by name. Raises ValueError for a taken name or an unknown modality."""
+    if name in DETECTORS:
+        raise ValueError(f"detector {name!r} is already registered")
+    if modality not in MODALITIES:
+        raise ValueError(f"unknown modality {modality!r}; known: {', '.join(MODALITIES)}")
+    if not callable(getattr(cls, "score", None)):
+        raise ValueError(f"{cls.__name__} has no score(batch); subclass detectors.Detector or define it")
+    DETECTORS[name] = {"class": cls, "modality": modality, "base": base}
+
+
+_loaded: dict[str, dict[str, Any]] | None = None
+
+
+def _known() -> dict[str, dict[str, Any]]:
+    """The literal map and the detectors of installed plug-ins (read once)."""
+    global _loaded
+    if _loaded is None:
+        _loaded = {}
+        for entry in entry_points(group="vedette.detectors"):
+            cls = entry.load()
+            _loaded[entry.name] = {
+                "class": cls,
+                "modality": getattr(cls, "modality", "any"),
+                "base": getattr(cls, "base", "custom"),
+            }
+    return {**_loaded, **DETECTORS}

@@ -1,0 +1,47 @@
+"""What a source hands to the pipeline: queries, when they came, and where in the source they stood."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from detectors import DetectionResult, Query
+
+
+class Outcome(msgspec.Struct, gc=False):
+    """What one detector said about one query: a result when it is ok, else a reason."""
+
+    detector: str
+    status: str  # ok | skipped | error
+    result: DetectionResult | None = None
+    reason: str = ""
+
+
+class Delivery(msgspec.Struct, gc=False, eq=False):
+    """Queries that a source hands over together.
+
+    source: the name of the source, as it stands in the `source` label.
+    received: seconds since 1970 on our clock, when they were taken in; windows run on it unless `own_time` is set.
+    own_time: the queries carry the times of the events themselves (drop files, replay).
+    position: where the source stands after these queries; committed once they are judged.
+    size: bytes that they hold in the queue, about.
+    explain: the caller wants every detector's words for every query.
+    done: called on the judging thread once all are judged, with the outcomes per query if `explain` is set.
+    """
+
+    source: str
+    queries: list[Query]
+    received: float
+    own_time: bool = False
+    position: Any = None
+    size: int = 0
+    explain: bool = False
+    done: Callable[[Sequence[Sequence[Outcome]]], None] | None = None
+
+
+class Rejection(msgspec.Struct, gc=False):
+    """A record that was not taken: its 0-based position, one word of a closed set, and a sentence for people."""
+
+    index: int
+    code: str
+    reason: str

@@ -1,0 +1,18 @@
+"""Wire formats: bytes in, queries and rejections out. One file a format; pure functions.
+
+A decoder returns (queries, rejections) and raises `Unreadable` when the body as a whole makes no sense.
+"""
+
+#: why a record was rejected: the closed set of the `reason` label
+REJECTION_CODES = (
+    "malformed",  # the record is no JSON (or CSV, or image)
+    "missing_field",  # no input
+    "wrong_type",  # a field has another type than expected
+    "invalid_output",  # the answer holds numbers that are neither probabilities nor logits
+    "invalid_input",  # the input is there and cannot be what it says it is
+    "too_large",  # a text, vector, image or batch beyond its limit
+)
+
+
+class Unreadable(ValueError):
+    """The body as a whole cannot be read; nothing of it was taken."""
