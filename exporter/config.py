@@ -12,14 +12,14 @@ class Record(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
     """A section of the file. Unknown keys are errors."""
 
 
-class AlertShare(Record):
+class AlertShare(Record, frozen=True, kw_only=True):
     """Share of flagged queries from which alerts fire: info at warning, a ticket at critical."""
 
     warning: Ratio = 0.05
     critical: Ratio = 0.2
 
 
-class DetectorConfig(Record):
+class DetectorConfig(Record, frozen=True, kw_only=True):
     """A detector of a model: its name, its options, and its own alert share where it has one."""
 
     name: str
@@ -27,7 +27,7 @@ class DetectorConfig(Record):
     alert_share: AlertShare | None = None
 
 
-class Clients(Record):
+class Clients(Record, frozen=True, kw_only=True):
     """How evidence on clients is weighed, and which clients are never alarmed on."""
 
     profile: Literal["default", "strict", "stream"] = "default"
@@ -41,7 +41,7 @@ DEFAULT_DETECTORS = (
 )
 
 
-class Defaults(Record):
+class Defaults(Record, frozen=True, kw_only=True):
     """What holds for models that are not named, and for what a named model leaves out."""
 
     detectors: tuple[DetectorConfig, ...] = DEFAULT_DETECTORS
@@ -49,7 +49,7 @@ class Defaults(Record):
     clients: Clients = Clients()
 
 
-class Model(Record):
+class Model(Record, frozen=True, kw_only=True):
     """A model whose queries are watched."""
 
     name: str
@@ -61,27 +61,27 @@ class Model(Record):
     expected_interval: float | None = None  # seconds
 
 
-class DropDirectory(Record):
+class DropDirectory(Record, frozen=True, kw_only=True):
     """A folder whose files are read as queries; what happens to a file that was read."""
 
     path: str
     done: Literal["move", "delete"] = "move"
 
 
-class Sources(Record):
+class Sources(Record, frozen=True, kw_only=True):
     """Where queries come from besides HTTP."""
 
     drop_directory: DropDirectory | None = None
 
 
-class Storage(Record):
+class Storage(Record, frozen=True, kw_only=True):
     """Where the state lives, and whether what is accepted is synced to the disk before the answer."""
 
     path: str = "./state"
     sync: bool = True
 
 
-class Limits(Record):
+class Limits(Record, frozen=True, kw_only=True):
     """Bounds; what goes beyond is refused and counted."""
 
     models: Count = 100
@@ -96,7 +96,7 @@ class Limits(Record):
     image_pixels: Count = 16_000_000
 
 
-class External(Record):
+class External(Record, frozen=True, kw_only=True):
     """Addresses under which people reach this service and its neighbours, for the links in notifications."""
 
     url: str = "http://localhost:10833"
@@ -104,7 +104,7 @@ class External(Record):
     alertmanager_url: str | None = None
 
 
-class Config(Record):
+class Config(Record, frozen=True, kw_only=True):
     """The whole file."""
 
     defaults: Defaults = Defaults()
