@@ -113,6 +113,10 @@ class ConfidenceDetector(Detector):
         reason = f"{self.options.mode} mode: suspicious score = {score:.4f}, threshold = {self.threshold:.4f}"
         return self._result(score, score, reason, mode=self.options.mode, **note)
 
+    def window_queries(self) -> int:
+        """Scores that the average runs over."""
+        return len(self._history)
+
     def get_state(self) -> dict[str, Any]:
         """The last score, and the mean and number of the scores in the history."""
         seen = len(self._history)

@@ -88,6 +88,10 @@ class Detector:
                 raise MissingField("query", f"{self.name} cannot judge it: {reason}", index)
         return [self.explain(index, score) for index, score in enumerate(self.score(queries).tolist())]
 
+    def window_queries(self) -> int:
+        """How many queries the detector looks back on now."""
+        return 0
+
     def get_state(self) -> dict[str, Any]:
         """What the detector remembers, as plain data."""
         return {}

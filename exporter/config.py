@@ -113,3 +113,40 @@ class Config(Record, frozen=True, kw_only=True):
     storage: Storage = Storage()
     limits: Limits = Limits()
     external: External = External()
+
+    def model(self, name: str) -> "ResolvedModel":
+        m = next((x for x in self.models if x.name == name), Model(name=name))
+        return ResolvedModel(
+            name=name,
+            version=m.version,
+            modality=m.modality,
+            clients=m.clients or self.defaults.clients,
+            expected_interval=m.expected_interval,
+            detectors=tuple(
+                ResolvedDetector(
+                    name=d.name,
+                    detector=d.name,
+                    options=d.options,
+                    alert_share=d.alert_share or m.alert_share or self.defaults.alert_share,
+                )
+                for d in (m.detectors or self.defaults.detectors)
+            ),
+        )
+
+
+class ResolvedDetector(Record, frozen=True, kw_only=True):
+    """A detector of a model: its label, its name in the registry, its options and its alert share."""
+
+    name: str
+    detector: str
+    options: dict[str, Any]
+    alert_share: AlertShare
+
+
+class ResolvedModel(Record, frozen=True, kw_only=True):
+    name: str
+    version: str
+    modality: str
+    detectors: tuple[ResolvedDetector, ...]
+    clients: Clients
+    expected_interval: float | None
