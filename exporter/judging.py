@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,13 +20,16 @@ log = logging.getLogger(__name__)
 Words = Sequence[list[Outcome] | None]
 
 
-def judge(model: WatchedModel, queries: Sequence[Query], words: Words) -> None:
-    """Judge queries of one model, in order, count what came of it, and say it where somebody asked."""
+def judge(model: WatchedModel, queries: Sequence[Query], words: Words, seconds: defaultdict[str, float]) -> None:
+    """Judge queries of one model, in order, count what came of it, and say it where somebody asked.
+
+    seconds: CPU seconds by detector, added to.
+    """
     suspicious = np.zeros(len(queries), bool)
     for tally in model.tallies:
         begun = time.thread_time()
         _judge_with(tally, queries, suspicious, words)
-        tally.seconds += time.thread_time() - begun
+        seconds[tally.name] += time.thread_time() - begun
     model.queries += len(queries)
     model.suspicious += int(suspicious.sum())
     model.without_client += sum(query.client is None for query in queries)

@@ -53,9 +53,7 @@ FAMILIES = (
     ),
     Family("detector_seconds_total", "counter", ("detector",), "CPU time of judging"),
     Family("judging_delay_seconds", "histogram", (), "From the receipt of a pushed query to its judgement"),
-    Family(
-        "detector_threshold", "gauge", ("model", "detector"), "Score from which a query is flagged, in its own unit"
-    ),
+    Family("detector_threshold", "gauge", ("model", "detector"), "Score from which a query is flagged, in its unit"),
     Family("detector_window_queries", "gauge", ("model", "detector"), "Queries that the detector looks back on"),
     Family(
         "flagged_threshold_ratio",
@@ -93,19 +91,38 @@ LEVELS = ("warning", "critical")
 class Intake(Protocol):
     """What one source counted."""
 
-    accepted: int
-    duplicates: int
-    rejected: Mapping[str, int]
+    @property
+    def accepted(self) -> int:
+        """Queries taken in, duplicates included."""
+
+    @property
+    def duplicates(self) -> int:
+        """Queries that were taken before."""
+
+    @property
+    def rejected(self) -> Mapping[str, int]:
+        """Records refused, by reason."""
 
 
 class Files(Protocol):
     """What the drop directory counted."""
 
-    read: int
-    failed: Mapping[str, int]
+    @property
+    def read(self) -> int:
+        """Files read to their end."""
+
+    @property
+    def failed(self) -> Mapping[str, int]:
+        """Files that hold a failure, by reason."""
 
     def pending(self) -> int:
         """Files that are seen and not read yet."""
+
+
+class Heartbeat(Protocol):
+    """When the canary last came through."""
+
+    succeeded_at: float | None
 
 
 @dataclass
@@ -115,12 +132,12 @@ class Exposed:
     config: Config
     pipeline: Pipeline
     intake: Mapping[str, Intake]
+    canary: Heartbeat
     files: Files | None = None
     open_intake: bool = False
     epoch: float = 0.0
     reload_successful: bool = True
     reloaded_at: float = 0.0
-    canary_succeeded_at: float | None = None
     series_dropped: int = field(default=0)
 
 
@@ -192,8 +209,9 @@ class VedetteCollector(Collector):
         page = Page(exposed.config.limits.series)
         with exposed.pipeline.lock:
             models = [(model, *_copied(model)) for model in exposed.pipeline.models.by_label.values()]
+            seconds = dict(exposed.pipeline.models.seconds)
             delays, delay_sum = list(exposed.pipeline.delays), exposed.pipeline.delay_sum
-        page.add(_own(exposed, models, delays, delay_sum))
+        page.add(_own(exposed, seconds, delays, delay_sum))
         page.size += 2  # the two samples about the page itself
         for model, counts, tallies in models:
             page.add(_of_model(model, counts, tallies))
@@ -219,7 +237,7 @@ def _window(detector: Any) -> int:
     return int(detector.window_queries()) if hasattr(detector, "window_queries") else 0
 
 
-def _own(exposed: Exposed, models: Sequence[Any], delays: Sequence[int], delay_sum: float) -> Block:
+def _own(exposed: Exposed, seconds: Mapping[str, float], delays: Sequence[int], delay_sum: float) -> Block:
     """What belongs to no model."""
     block, pipeline, config = Block(), exposed.pipeline, exposed.config
     for source, intake in exposed.intake.items():
@@ -227,11 +245,7 @@ def _own(exposed: Exposed, models: Sequence[Any], delays: Sequence[int], delay_s
         block.add("queries_duplicate_total", intake.duplicates, source)
         for reason in REJECTION_CODES:
             block.add("queries_rejected_total", intake.rejected.get(reason, 0), source, reason)
-    seconds: dict[str, float] = {}
-    for _, _, tallies in models:
-        for tally, _ in tallies:
-            seconds[tally.name] = seconds.get(tally.name, 0.0) + tally.seconds
-    for detector, spent in seconds.items():
+    for detector, spent in sorted(seconds.items()):
         block.add("detector_seconds_total", spent, detector)
     block.histogram("judging_delay_seconds", _bounds(DELAY_BUCKETS), delays, delay_sum)
     block.add("queue_queries", pipeline.waiting)
@@ -243,8 +257,8 @@ def _own(exposed: Exposed, models: Sequence[Any], delays: Sequence[int], delay_s
         for reason, failed in exposed.files.failed.items():
             block.add("drop_files_failed_total", failed, reason)
         block.add("drop_files_pending", exposed.files.pending())
-    if exposed.canary_succeeded_at is not None:
-        block.add("canary_last_success_timestamp_seconds", exposed.canary_succeeded_at)
+    if exposed.canary.succeeded_at is not None:
+        block.add("canary_last_success_timestamp_seconds", exposed.canary.succeeded_at)
     block.add("config_last_reload_successful", exposed.reload_successful)
     block.add("config_last_reload_success_timestamp_seconds", exposed.reloaded_at)
     block.add("counter_epoch_timestamp_seconds", exposed.epoch)

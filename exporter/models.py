@@ -1,7 +1,7 @@
 """The watched models: their detectors, what was counted of them, and which names get a label of their own."""
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from copy import copy
 from typing import Any
@@ -42,7 +42,6 @@ class Tally:
         self.judgements = self.flags = 0
         self.skipped: Counter[str] = Counter()
         self.errors: Counter[str] = Counter()
-        self.seconds = 0.0
         self.scores = np.zeros(len(self.bounds) + 1, np.int64)
         self.score_sum = 0.0
         #: per bucket, the last query in it that has an id: (id, score, time)
@@ -69,21 +68,41 @@ class Tally:
 class WatchedModel:
     """One model under one label."""
 
-    def __init__(self, config: ResolvedModel) -> None:
+    def __init__(self, config: ResolvedModel, previous: "WatchedModel | None" = None) -> None:
         self.config, self.name = config, config.name
-        self.tallies = [Tally(entry, get_detector(entry.detector, entry.options)) for entry in config.detectors]
+        self.tallies = [_tally(entry, previous) for entry in config.detectors]
         self.queries = self.suspicious = self.without_client = self.ids_reused = 0
         self.last_query: float | None = None
+        #: the time up to which its queries have come; never runs backwards
         self.clock = 0.0
+        if previous is not None:
+            for name in ("queries", "suspicious", "without_client", "ids_reused", "last_query", "clock"):
+                setattr(self, name, getattr(previous, name))
+
+
+def _tally(config: ResolvedDetector, previous: WatchedModel | None) -> Tally:
+    """A new tally, or the previous one with its window and counts when the detector is the same as before."""
+    for tally in previous.tallies if previous else ():
+        if (tally.name, tally.config.detector, tally.config.options) == (config.name, config.detector, config.options):
+            tally = copy(tally)
+            tally.config = config
+            return tally
+    return Tally(config, get_detector(config.detector, config.options))
 
 
 class Models:
-    """All watched models by label. Configured ones hold their places; others earn a label of their own."""
+    """All watched models by label. Configured ones hold their places; others earn a label of their own.
 
-    def __init__(self, config: Config) -> None:
+    previous: the models before a reload, whose counts and unchanged detectors go on.
+    """
+
+    def __init__(self, config: Config, previous: "Models | None" = None) -> None:
         self.config = config
+        self._previous = previous
         self.by_label: dict[str, WatchedModel] = {}
         self.folded = 0
+        #: CPU seconds by detector
+        self.seconds: defaultdict[str, float] = defaultdict(float)
         self._candidates: Counter[str] = Counter()
         for model in config.models:
             self._admit(model.name)
@@ -91,9 +110,19 @@ class Models:
             self._admit(UNNAMED)
         #: the model of a query that names none
         self.unnamed = config.models[0].name if len(config.models) == 1 else UNNAMED
+        if previous is not None:
+            self._go_on(previous)
+
+    def _go_on(self, previous: "Models") -> None:
+        self.folded, self.seconds, self._candidates = previous.folded, previous.seconds, previous._candidates
+        for label in previous.by_label:
+            if label not in self.by_label and len(self.by_label) < self.config.limits.models:
+                self._admit(label)
+        self._previous = None
 
     def _admit(self, label: str) -> WatchedModel:
-        model = self.by_label[label] = WatchedModel(self.config.model(label))
+        before = self._previous.by_label.get(label) if self._previous else None
+        model = self.by_label[label] = WatchedModel(self.config.model(label), before)
         return model
 
     def of(self, name: str | None) -> WatchedModel:

@@ -8,7 +8,7 @@ import math
 import threading
 import time
 from bisect import bisect_left
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from itertools import repeat
 from typing import Any
@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 BATCH = 1_000
 #: upper bounds in seconds of the buckets of the time from receipt to judgement
 DELAY_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+#: the source of synthetic queries
+CANARY = "canary"
 #: seconds between looks at models that have gone silent for good
 EXPIRY_INTERVAL = 60.0
 
@@ -46,6 +48,9 @@ class Pipeline:
         #: queries judged per second while there was work, smoothed
         self.rate = 10_000.0
         self._clock = clock
+        #: judges the synthetic queries, so that they are in no count
+        self._canary = WatchedModel(models.config.model(CANARY))
+        self._seconds: defaultdict[str, float] = defaultdict(float)
         self._waiting: deque[Delivery] = deque()
         self._queries = self._bytes = 0
         self._changed = threading.Condition(threading.Lock())
@@ -149,7 +154,7 @@ class Pipeline:
                 self._group(delivery, said, part, groups)
                 self._account(delivery, part)
             for model, (queries, outcomes) in groups.items():
-                judge(model, queries, outcomes)
+                judge(model, queries, outcomes, self._seconds if model is self._canary else self.models.seconds)
 
     def _group(
         self,
@@ -162,7 +167,7 @@ class Pipeline:
         received, own_time = delivery.received, delivery.own_time
         queries = delivery.queries[part]
         for query, words in zip(queries, said[part] or repeat(None, len(queries)), strict=True):
-            model = self.models.of(query.model)
+            model = self._canary if delivery.source == CANARY else self.models.of(query.model)
             if not own_time or query.timestamp is None:
                 query.timestamp = received
             query.timestamp = model.clock = max(query.timestamp, model.clock)

@@ -1,0 +1,5 @@
+import logging
+
+
+def set_up_logging(level: str, form: str) -> None:
+    logging.basicConfig(level=level.upper().replace("WARN", "WARNING"))
