@@ -105,6 +105,7 @@ class Service:
                 lifespan="off",
                 access_log=False,
                 server_header=False,
+                proxy_headers=False,
                 log_config=None,
                 timeout_graceful_shutdown=5,
             )
