@@ -24,8 +24,8 @@ MAX_FRAMES = 20
 BARE = re.compile(r'[^\s"=\\\x00-\x1f\x7f-\xa0\u2028\u2029]+')
 
 
-def set_up(level: str = "info", form: str = "logfmt", stream: TextIO | None = None) -> None:
-    """Send all logs, uvicorn's too, to the stream (standard error by default). Start uvicorn with log_config=None.
+def set_up_logging(level: str = "info", form: str = "logfmt", stream: TextIO | None = None) -> None:
+    """Send all logs to the stream, standard error by default. uvicorn's too, if it is started with log_config=None.
 
     level: a key of LEVELS. form: a key of FORMATS.
     """
@@ -33,13 +33,6 @@ def set_up(level: str = "info", form: str = "logfmt", stream: TextIO | None = No
     handler.setFormatter(FORMATS[form]())
     logging.root.handlers[:] = [handler]
     logging.root.setLevel(LEVELS[level])
-    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
-        logger = logging.getLogger(name)
-        logger.handlers.clear()
-        logger.propagate = True
-        logger.setLevel(logging.NOTSET)
-    # a line for each request is for those who look for one
-    logging.getLogger("uvicorn.access").disabled = level != "debug"
 
 
 def fields(record: logging.LogRecord) -> dict[str, Any]:

@@ -12,8 +12,6 @@ import uvicorn
 
 from exporter import logs
 
-UVICORN = ("uvicorn", "uvicorn.error", "uvicorn.access")
-
 
 @pytest.fixture(autouse=True)
 def _restored():
@@ -21,15 +19,13 @@ def _restored():
     yield
     logging.root.handlers[:], level = root
     logging.root.setLevel(level)
-    for name in UVICORN:
-        logging.getLogger(name).disabled = False
 
 
-def lines(level, form, event, *, name="exporter.test"):
+def lines(level, form, event):
     """What the event writes."""
     stream = io.StringIO()
-    logs.set_up(level, form, stream)
-    event(logging.getLogger(name))
+    logs.set_up_logging(level, form, stream)
+    event(logging.getLogger("exporter.test"))
     return stream.getvalue().splitlines()
 
 
@@ -144,16 +140,8 @@ def test_a_deep_traceback_names_the_innermost_calls_only():
 
 
 def test_setting_up_again_does_not_write_twice():
-    logs.set_up("info", "json", io.StringIO())
+    logs.set_up_logging("info", "json", io.StringIO())
     assert len(lines("info", "logfmt", lambda log: log.info("once"))) == 1
-
-
-def test_requests_are_logged_for_those_who_look_for_them():
-    def event(log):
-        log.info('%s - "%s %s HTTP/%s" %d', "127.0.0.1:1", "GET", "/metrics", "1.1", 200)
-
-    assert lines("info", "logfmt", event, name="uvicorn.access") == []
-    assert "/metrics" in lines("debug", "logfmt", event, name="uvicorn.access")[0]
 
 
 def test_the_server_writes_its_lines_in_the_same_form(capsys):
@@ -171,8 +159,8 @@ def test_the_server_writes_its_lines_in_the_same_form(capsys):
         await serving
 
     stream = io.StringIO()
-    logs.set_up("info", "json", stream)
-    asyncio.run(start_and_stop(uvicorn.Server(uvicorn.Config(app, port=0, log_config=None))))
+    logs.set_up_logging("info", "json", stream)
+    asyncio.run(start_and_stop(uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, access_log=False))))
     written = [json.loads(text) for text in stream.getvalue().splitlines()]
     assert "Application startup complete." in [entry["msg"] for entry in written]
     assert {entry["logger"] for entry in written} == {"uvicorn.error"}
