@@ -23,7 +23,8 @@ ROUNDS = 5
 def _body(rng: np.random.Generator, lines: int, with_id: bool) -> bytes:
     """Queries with 10 classes and 200 characters of text, one a line."""
     events = []
-    for text, output in zip(rng.integers(97, 123, (lines, 200), np.uint8), rng.dirichlet(np.ones(10), lines)):
+    texts = rng.integers(97, 123, (lines, 200), np.uint8)
+    for text, output in zip(texts, rng.dirichlet(np.ones(10), lines), strict=True):
         event: dict[str, Any] = {"model": "bench", "client": "c1", "input": text.tobytes().decode()}
         event["output"] = [round(p, 6) for p in (output / output.sum()).tolist()]
         if with_id:
@@ -75,7 +76,7 @@ def detect_rows() -> list[dict[str, Any]]:
         for _ in range(ROUNDS + 1):
             figures.append(_cpu_each(process, port, requests, 16, b"200"))
             limits.append(_cpu_each(bare, bare_port, requests, 16, b"200"))
-    ratios = [figure / limit for figure, limit in zip(figures[1:], limits[1:])]
+    ratios = [figure / limit for figure, limit in zip(figures[1:], limits[1:], strict=True)]
     return [
         {
             "name": "POST /detect, 16 connections, confidence",

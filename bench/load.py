@@ -1,4 +1,4 @@
-"""Load on a loopback server: so many requests over so many keep-alive connections, each sent when the last came back."""
+"""Load on a loopback server: requests over keep-alive connections, each sent when the last was answered."""
 
 import asyncio
 from typing import Any
