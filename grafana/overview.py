@@ -31,7 +31,7 @@ CHOSEN = f'{INSTANCES}, model=~"$model"'
 ALERTS = 'alertname=~"Vedette.+", severity!="none", job=~"$job|", model=~"$model|"'
 
 BY_DETECTOR = "{{model}} {{detector}}"
-IN_PERCENT_OF_CRITICAL = (
+OF_CRITICAL = (
     f"({share('vedette_detector_flags_total', 'vedette_detector_judgements_total', 'model, detector', CHOSEN)})"
     " / on (model, detector)"
     f' max by (model, detector) (vedette_flagged_threshold_ratio{{{CHOSEN}, level="critical"}})'
@@ -171,11 +171,11 @@ def _model_link() -> dict[str, Any]:
 def queries() -> list[Panel]:
     """How many queries came, and how many of them were flagged."""
     near = bars(
-        "Flagged share, in parts of the share that opens a ticket",
-        "percentunit",
-        "The flagged share of each detector divided by its critical share: at 100 % and above for 5 minutes and for an "
-        "hour, an alert fires. The twelve highest.",
-        ask_now(f"sort_desc(topk(12, {IN_PERCENT_OF_CRITICAL}))", BY_DETECTOR),
+        "Flagged share ÷ critical share",
+        "none",
+        "How near each detector is to an alert: from 1 on, for 5 minutes and for an hour, one fires. "
+        "The twelve highest.",
+        ask_now(f"sort_desc(topk(12, {OF_CRITICAL}))", BY_DETECTOR),
         ((None, "green"), (0.5, "orange"), (1, "red")),
     ).max(1)
     return [

@@ -1,8 +1,8 @@
 """Asks a Prometheus what a dashboard asks, the way Grafana does.
 
-Variables are resolved one after the other by `/api/v1/label/<name>/values?match[]=…`, each with the choice made in those
-before it; the values are put into the expressions with Grafana's escaping; panels and rows that repeat are asked once
-for each value of their variable. `base` may be a Prometheus or Grafana's way to one
+Variables are resolved one after the other by `/api/v1/label/<name>/values?match[]=…`, each with the choice made
+in those before it; the values are put into the expressions with Grafana's escaping; panels and rows that repeat are
+asked once for each value of their variable. `base` may be a Prometheus or Grafana's way to one
 (`…/api/datasources/uid/<uid>/resources`).
 """
 
@@ -45,12 +45,16 @@ class Window:
 
 @dataclass(frozen=True)
 class Question:
-    """One query of one panel, with every variable filled in."""
+    """One query of one panel, with every variable filled in.
+
+    may_be_empty: the panel says what it means when there is nothing to show (`noValue`).
+    """
 
     panel: str
     ref: str
     expression: str
     legend: str
+    unit: str
     instant: bool
     may_be_empty: bool
 
@@ -181,6 +185,7 @@ def questions(
                     ref=target["refId"],
                     expression=filled(target["expr"], {**texts, **chosen}),
                     legend=target.get("legendFormat", ""),
+                    unit=panel["fieldConfig"]["defaults"]["unit"],
                     instant=bool(target.get("instant")),
                     may_be_empty="noValue" in panel["fieldConfig"]["defaults"],
                 )
