@@ -178,14 +178,14 @@ def state() -> list[Panel]:
             "A query is flagged from this score on, in the score's own unit.",
             ask_now(f"max(vedette_detector_threshold{{{DETECTOR}}})"),
             width=4,
-        ),
+        ).height(6),
         number(
             "Window",
             "short",
             "Earlier queries that a new one is compared with.",
             ask_now(f"max(vedette_detector_window_queries{{{DETECTOR}}})"),
             width=4,
-        ),
+        ).height(6),
         number(
             "Warm-up",
             "percentunit",
@@ -193,7 +193,7 @@ def state() -> list[Panel]:
             ask_now(f"min(vedette_warm_up_ratio{{{DETECTOR}}})"),
             ((None, "orange"), (1, "green")),
             width=4,
-        ),
+        ).height(6),
         lines(
             "Judged, skipped, failed",
             "cps",
@@ -209,6 +209,6 @@ def state() -> list[Panel]:
                 "failed: {{reason}}",
                 "C",
             ),
-            height=4,
+            height=6,
         ),
     ]

@@ -185,6 +185,7 @@ def queries() -> list[Panel]:
             "Queries a second, by model.",
             ask(f"sum by (model) (rate(vedette_queries_total{{{CHOSEN}}}{RATE}))", "{{model}}"),
         ),
+        near,
         lines(
             "Suspicious queries",
             "percentunit",
@@ -201,7 +202,6 @@ def queries() -> list[Panel]:
                 BY_DETECTOR,
             ),
         ),
-        near,
     ]
 
 
@@ -211,7 +211,7 @@ def judging() -> list[Panel]:
     spent = f"sum by (detector) (rate(vedette_detector_seconds_total{{{INSTANCES}}}{RATE}))"
     judged = f"sum by (detector) (rate(vedette_detector_judgements_total{{{INSTANCES}}}{RATE}))"
     queue = lines(
-        "Queue",
+        "Queue over time",
         "percentunit",
         "Waiting queries divided by the places in the queue, by instance.",
         ask(

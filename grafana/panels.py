@@ -187,10 +187,8 @@ def label_variable(name: str, query: str, *, many: bool = True, every: str | Non
     return variable
 
 
-def dashboard(
-    uid: str, title: str, description: str, variables: Iterable[Any], contents: Iterable[builders.Row | Panel]
-) -> Dashboard:
-    """A dashboard from top to bottom."""
+def dashboard(uid: str, title: str, description: str, variables: Iterable[Any], contents: Iterable[Any]) -> Dashboard:
+    """A dashboard from top to bottom: rows and panels."""
     builder = builders.Dashboard(title).uid(uid).description(description).tags(["vedette"])
     builder = builder.time("now-6h", "now").refresh("30s").tooltip(models.DashboardCursorSync.CROSSHAIR)
     builder = builder.link(
@@ -208,7 +206,7 @@ def dashboard(
     return _completed(builder.build())
 
 
-def _completed(built: Dashboard) -> Dashboard:
+def _completed(built: Any) -> Dashboard:
     for position, panel in enumerate(built.panels or [], start=1):
         panel.id_val = position
         if panel.type_val == "table":

@@ -135,7 +135,7 @@ def label_values(base: str, session: requests.Session, query: str, window: Windo
     match = LABEL_VALUES.fullmatch(query)
     if match is None:
         raise ValueError(f"not a label_values query: {query}")
-    asked = {"start": window.start, "end": window.end}
+    asked: dict[str, Any] = {"start": window.start, "end": window.end}
     if match["selector"]:
         asked["match[]"] = match["selector"]
     response = session.get(f"{base}/api/v1/label/{match['label']}/values", params=asked, timeout=30)
