@@ -1,4 +1,4 @@
-"""The committed dashboards, and a real Prometheus with the samples of samples.py in it."""
+"""The committed dashboards, and a real Prometheus with the samples of dashboard_samples.py in it."""
 
 import json
 import shutil
@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-import samples
+import dashboard_samples
 
 ROOT = Path(__file__).parents[2]
 DASHBOARDS = sorted((ROOT / "grafana" / "dashboards").glob("*.json"))
@@ -28,7 +28,7 @@ def blocks(tmp_path_factory):
         pytest.skip("promtool is not installed")
     folder = tmp_path_factory.mktemp("samples")
     text = folder / "samples.om"
-    text.write_text(samples.exposition())
+    text.write_text(dashboard_samples.exposition())
     command = [promtool, "tsdb", "create-blocks-from", "openmetrics", text, folder / "blocks"]
     subprocess.run(command, check=True, capture_output=True)
     return folder / "blocks"

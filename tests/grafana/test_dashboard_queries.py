@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from samples import END, FLAGGED, IDLE, RATES, START, TARGETS
+from dashboard_samples import END, FLAGGED, IDLE, RATES, START, TARGETS
 
 from tools.grafana_queries import ALL, Window, escape_regex, label_values, questions, resolve, run, written
 

@@ -4,7 +4,7 @@ import re
 
 import promql_parser
 import pytest
-from catalogue import labels_by_series_name
+from metric_catalogue import labels_by_series_name
 
 from tools.grafana_queries import Window, filled, panels, variables
 
