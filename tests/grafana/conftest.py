@@ -6,8 +6,8 @@ import socket
 import subprocess
 from pathlib import Path
 
-import pytest
 import dashboard_samples
+import pytest
 
 ROOT = Path(__file__).parents[2]
 DASHBOARDS = sorted((ROOT / "grafana" / "dashboards").glob("*.json"))
