@@ -16,3 +16,11 @@ REJECTION_CODES = (
 
 class Unreadable(ValueError):
     """The body as a whole cannot be read; nothing of it was taken."""
+
+
+class Refused(ValueError):
+    """One record that cannot be taken: `code` is one of REJECTION_CODES, `reason` a sentence for people."""
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.code, self.reason = code, reason
