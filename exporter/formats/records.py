@@ -75,7 +75,7 @@ def items(stream: BinaryIO, limit: int, offset: int, line: int) -> Iterator[Reco
                 yield Record(rest, line, offset + 1, offset + 1 + len(rest), line, refused)
             return
         end = _end_of_element(buffer, at)
-        if end is not None:
+        if end is not None and end - at <= limit:
             raw, start = buffer[at:end], line
             line += raw.count(b"\n")
             yield Record(raw, start, offset, offset + len(raw), line)

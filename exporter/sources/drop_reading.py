@@ -1,5 +1,6 @@
 """One file of the drop directory, read in chunks of bounded size: queries, what was refused, and the place behind."""
 
+import errno
 import gzip
 import io
 import logging
@@ -32,11 +33,13 @@ FILE_FAILURES = (
 )
 #: bytes of a refused record that are kept for people
 SHOWN_BYTES = 8 << 10
-#: a compressed file may unfold to a GiB, and beyond that by this factor
-UNFOLDED_BYTES, UNFOLDED_FACTOR = 1 << 30, 200
+#: a compressed file may unfold to so many bytes, and beyond that to so many times its size
+UNFOLDED_BYTES, UNFOLDED_FACTOR = 64 << 20, 200
 #: first bytes by which content that grew is told from content that was replaced
 HEAD_BYTES = 1 << 16
 BESIDE_BYTES = 1 << 20
+#: what open says of a name that is gone, or a link or a socket by now
+NO_FILE = (errno.ENOENT, errno.ELOOP, errno.ENXIO)
 
 _any_json = msgspec.json.Decoder(msgspec.Raw)
 
@@ -245,8 +248,10 @@ def _opened(folder: int, name: str) -> io.BufferedReader:
     """A regular file of the folder. Raises Changed for anything else; a pipe does not block, a link is not followed."""
     try:
         descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
-    except FileNotFoundError:
-        raise Changed from None
+    except OSError as error:
+        if error.errno in NO_FILE:
+            raise Changed from None
+        raise
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise Changed

@@ -1,3 +1,4 @@
+import contextlib
 import io
 import json
 
@@ -53,10 +54,8 @@ def test_reading_on_behind_an_element_gives_the_others(array):
 
 @given(st.binary(max_size=100), st.integers(1, 30))
 def test_any_bytes_give_elements_or_a_typed_error(data, limit):
-    try:
-        elements(b"[" + data, limit)
-    except Unreadable as error:
-        assert str(error)
+    with contextlib.suppress(Unreadable):
+        assert all(record.raw for record in elements(b"[" + data, limit))
 
 
 def test_a_broken_element_takes_no_other_along():
