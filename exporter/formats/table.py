@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from exporter.formats import Refused, Unreadable
-from exporter.formats.records import Record
+from exporter.formats.split import Record
 
 #: features of `input` are all columns but these
 FIELDS = {

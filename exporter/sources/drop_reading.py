@@ -16,7 +16,7 @@ import numpy as np
 from detectors import Query
 from exporter.config import Limits
 from exporter.formats import Refused, Unreadable, picture, table
-from exporter.formats.records import Record, TooLarge, items, lines
+from exporter.formats.split import Record, TooLarge, items, lines
 from exporter.sources.drop_arrivals import Arrival, kind_of
 from exporter.sources.drop_positions import Identity
 

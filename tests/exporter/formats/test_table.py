@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.formats import Refused, Unreadable
-from exporter.formats.records import lines
+from exporter.formats.split import lines
 from exporter.formats.table import cells, event, header, number_or_text, rows
 
 LIMIT = 1 << 20

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.formats import Unreadable
-from exporter.formats import records as module
-from exporter.formats.records import TooLarge, items, lines
+from exporter.formats import split as module
+from exporter.formats.split import TooLarge, items, lines
 
 LIMIT = 1 << 20
 values = st.recursive(
