@@ -72,7 +72,6 @@ class ConfidenceDetector(Detector):
         """Forget the scores seen so far."""
         self._history: deque[float] = deque(maxlen=self.options.max_history_size)
         self._sum = 0.0
-        self._counted = 0
         self._normalised = np.zeros(0, bool)
         self._largest = np.zeros(0)
 
@@ -101,7 +100,6 @@ class ConfidenceDetector(Detector):
                 self._sum -= self._history[0]
             self._history.append(score)
             self._sum += score
-        self._counted += len(scores)
 
     def observed(self, scores: np.ndarray) -> np.ndarray:
         """Entropies divided by ln k, so that models with different numbers of classes share the buckets."""
@@ -112,6 +110,10 @@ class ConfidenceDetector(Detector):
         note = {"normalised": True} if self._normalised[index] else {}
         reason = f"{self.options.mode} mode: suspicious score = {score:.4f}, threshold = {self.threshold:.4f}"
         return self._result(score, score, reason, mode=self.options.mode, **note)
+
+    def window_queries(self) -> int:
+        """Scores that the average runs over."""
+        return len(self._history)
 
     def get_state(self) -> dict[str, Any]:
         """The last score, and the mean and number of the scores in the history."""

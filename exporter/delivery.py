@@ -24,6 +24,7 @@ class Delivery(msgspec.Struct, gc=False, eq=False):
     received: seconds since 1970 on our clock, when they were taken in; windows run on it unless `own_time` is set.
     own_time: the queries carry the times of the events themselves (drop files, replay).
     position: where the source stands after these queries; committed once they are judged.
+    reused: those of the queries whose id came before with other content.
     size: bytes that they hold in the queue, about.
     explain: the caller wants every detector's words for every query.
     done: called on the judging thread once all are judged, with the outcomes per query if `explain` is set.
@@ -34,6 +35,7 @@ class Delivery(msgspec.Struct, gc=False, eq=False):
     received: float
     own_time: bool = False
     position: Any = None
+    reused: Sequence[Query] = ()
     size: int = 0
     explain: bool = False
     done: Callable[[Sequence[Sequence[Outcome]]], None] | None = None

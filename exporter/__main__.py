@@ -1,0 +1,96 @@
+"""The command line."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+from exporter.commands import Failure
+from exporter.version import VERSION
+
+DEFAULT_ADDRESS = "127.0.0.1:10833"
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run a command. Exits 0 when it went fine, 1 when it failed, 2 on wrong usage."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except Failure as failure:
+        print(f"vedette: {failure}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(1)
+    sys.exit(0)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="vedette", description="Judges the queries that reach ML models.")
+    parser.add_argument("--version", action="version", version=f"vedette {VERSION}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    serve = _command(commands, "serve", "run the exporter", _serve)
+    serve.add_argument("--config.check", dest="check", action="store_true", help="check the configuration and exit")
+    serve.add_argument("--web.listen-address", dest="address", default=_address(DEFAULT_ADDRESS), type=_address)
+    serve.add_argument("--web.telemetry-path", dest="telemetry_path", default="/metrics")
+    serve.add_argument("--web.enable-lifecycle", dest="lifecycle", action="store_true", help="allow /-/reload")
+    _command(commands, "check", "check the configuration and exit", _check)
+    health = _command(commands, "healthcheck", "ask a running exporter whether it is well", _healthcheck)
+    health.add_argument("--url", default=f"http://{DEFAULT_ADDRESS}")
+    alert = _command(commands, "test-alert", "send one synthetic alert to every receiver", _test_alert)
+    alert.add_argument("--alertmanager-url", default=None, help="default: external.alertmanager_url")
+    demo = _command(commands, "demo", "exporter, Prometheus, Alertmanager and traffic with an attack in it", _demo)
+    demo.add_argument("--traffic-only", action="store_true", help="only send the traffic, to --url")
+    demo.add_argument("--url", default=f"http://{DEFAULT_ADDRESS}")
+    demo.add_argument("--seconds", type=float, default=None, help="stop after so long; default: when interrupted")
+    return parser
+
+
+def _command(commands: Any, name: str, text: str, run: Callable[[argparse.Namespace], None]) -> argparse.ArgumentParser:
+    command: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
+    command.add_argument("--config", "--config.file", dest="config_file", default=None, metavar="FILE")
+    command.add_argument("--log.level", dest="log_level", default="info", choices=("debug", "info", "warn", "error"))
+    command.add_argument("--log.format", dest="log_format", default="logfmt", choices=("logfmt", "json"))
+    command.set_defaults(run=run)
+    return command
+
+
+def _address(text: str) -> tuple[str, int]:
+    """HOST:PORT; an empty host is every interface. Raises what argparse expects."""
+    host, _, port = text.rpartition(":")
+    if not port.isdigit() or int(port) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no HOST:PORT")
+    return host.strip("[]") or "0.0.0.0", int(port)
+
+
+def _serve(options: argparse.Namespace) -> None:
+    from exporter.commands.serve import serve
+
+    serve(options)
+
+
+def _check(options: argparse.Namespace) -> None:
+    from exporter.commands.serve import check
+
+    check(options)
+
+
+def _healthcheck(options: argparse.Namespace) -> None:
+    from exporter.commands.healthcheck import healthcheck
+
+    healthcheck(options)
+
+
+def _test_alert(options: argparse.Namespace) -> None:
+    from exporter.commands.test_alert import test_alert
+
+    test_alert(options)
+
+
+def _demo(options: argparse.Namespace) -> None:
+    from exporter.demo.run import demo
+
+    demo(options)
+
+
+if __name__ == "__main__":
+    main()

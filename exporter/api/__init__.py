@@ -1,0 +1,1 @@
+"""The REST interface behind the hot paths."""

@@ -1,0 +1,175 @@
+"""The service, wired together: what there is, in the order in which it starts and stops."""
+
+import asyncio
+import contextlib
+import ipaddress
+import logging
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import uvicorn
+from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
+
+from exporter.api.app import build as build_api
+from exporter.canary import Canary
+from exporter.config import Config
+from exporter.config_change import Change, difference
+from exporter.config_file import ConfigError
+from exporter.metrics import Exposed, VedetteCollector
+from exporter.models import Models
+from exporter.pipeline import Pipeline
+from exporter.server import HotPaths
+from exporter.sources.detect import DetectIntake
+from exporter.sources.duplicates import Duplicates
+from exporter.sources.push import PushIntake
+
+log = logging.getLogger(__name__)
+STOP_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class ServeOptions:
+    """What the command line says of the service."""
+
+    host: str = "127.0.0.1"
+    port: int = 10833
+    telemetry_path: str = "/metrics"
+    enable_lifecycle: bool = False
+
+
+class Service:
+    """Everything that runs. `read_config` reads the configuration anew and raises ConfigError."""
+
+    def __init__(self, config: Config, read_config: Callable[[], Config], options: ServeOptions) -> None:
+        limits = config.limits
+        self._read_config, self._options = read_config, options
+        self._ready = False
+        self.pipeline = Pipeline(Models(config), limits.queue_queries, limits.queue_bytes)
+        duplicates = Duplicates()
+        self._push = push = PushIntake(self.pipeline, duplicates, limits)
+        self._detect = detect = DetectIntake(self.pipeline, duplicates, limits)
+        self.canary = Canary(self.pipeline, limits)
+        now = time.time()
+        self.exposed = Exposed(
+            config=config,
+            pipeline=self.pipeline,
+            intake={"push": push.counts, "detect": detect.counts},
+            canary=self.canary,
+            open_intake=not is_loopback(options.host),
+            epoch=now,
+            reloaded_at=now,
+        )
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(VedetteCollector(self.exposed))
+        ProcessCollector(registry=registry)
+        PlatformCollector(registry=registry)
+        self.http = HotPaths(
+            push,
+            detect,
+            registry,
+            is_ready=lambda: self._ready,
+            behind=build_api(self.reload if options.enable_lifecycle else None, options.telemetry_path),
+            body_bytes=limits.body_bytes,
+            telemetry_path=options.telemetry_path,
+        )
+
+    def reload(self) -> None:
+        """Take over the configuration anew. Raises ConfigError and changes nothing when it is wrong."""
+        try:
+            config = self._read_config()
+        except ConfigError:
+            self.exposed.reload_successful = False
+            raise
+        models = self.pipeline.models
+        change = difference(self.exposed.config, config, seen=list(models.by_label))
+        with self.pipeline.lock:
+            self.pipeline.models = Models(config, previous=self.pipeline.models)
+        self._push.limits = self._detect.limits = config.limits
+        self.http.body_bytes = config.limits.body_bytes
+        self.exposed.config = config
+        self.exposed.reload_successful, self.exposed.reloaded_at = True, time.time()
+        _log_reload(change)
+
+    def _reload_on_signal(self) -> None:
+        try:
+            self.reload()
+        except ConfigError as error:
+            log.error("the configuration was not reloaded", extra={"reason": str(error)})
+
+    async def run(self, listener: socket.socket) -> None:
+        """Serve until SIGTERM or SIGINT; then judge what is queued and return."""
+        server = _Server(
+            uvicorn.Config(
+                self.http,
+                loop="uvloop",
+                http="httptools",
+                ws="none",
+                lifespan="off",
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                log_config=None,
+                timeout_graceful_shutdown=5,
+            )
+        )
+        loop = asyncio.get_running_loop()
+        for stop in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(stop, server.stop)
+        loop.add_signal_handler(signal.SIGHUP, self._reload_on_signal)
+        self.pipeline.start()
+        canary = asyncio.create_task(self.canary.run())
+        self._ready = True
+        if self.exposed.open_intake:
+            log.warning("anybody who reaches this address may push queries", extra={"address": self._options.host})
+        try:
+            await server.serve(sockets=[listener])
+        finally:
+            self._ready = False
+            canary.cancel()
+            await asyncio.to_thread(self._stop)
+
+    def _stop(self) -> None:
+        if not self.pipeline.stop(STOP_SECONDS):
+            log.error("stopped before all queued queries were judged", extra={"queries": self.pipeline.waiting})
+
+
+def _log_reload(change: Change) -> None:
+    built = {model: detectors.built for model, detectors in change.detectors.items() if detectors.built}
+    log.info(
+        "configuration reloaded",
+        extra={
+            "models_added": ",".join(change.added),
+            "models_removed": ",".join(change.removed),
+            "detectors_built": ",".join(f"{model}/{name}" for model, names in built.items() for name in names),
+        },
+    )
+    for sentence in change.fixed:
+        log.warning(sentence)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, with the signals left to the service: a stop is an orderly end, not a death by signal."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    def stop(self) -> None:
+        self.should_exit = True
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address is reached from this machine only."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises OSError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=2048)

@@ -1,0 +1,84 @@
+"""Request bodies: read within bounds, unpacked within bounds."""
+
+import zlib
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+
+
+class Refusal(Exception):
+    """A body that is not taken: an HTTP status and the reason."""
+
+    def __init__(self, status: int, detail: str) -> None:
+        super().__init__(detail)
+        self.status, self.detail = status, detail
+
+
+class Gone(Exception):
+    """The sender went away in the middle of the body."""
+
+
+async def read(scope: MutableMapping[str, Any], receive: Receive, limit: int) -> bytes:
+    """The whole body, unpacked; at most `limit` bytes packed and as many unpacked. Raises Refusal and Gone."""
+    encoding = b""
+    for name, value in scope["headers"]:
+        if name == b"content-encoding":
+            encoding = value.strip().lower()
+        elif name == b"content-length" and int(value) > limit:
+            raise _too_large(limit)
+    message = await receive()
+    body = message.get("body", b"")
+    if message.get("more_body") or message["type"] == "http.disconnect":
+        body = await _gather(message, receive, limit)
+    if len(body) > limit:
+        raise _too_large(limit)
+    return unpack(body, encoding, limit) if encoding or body[:2] == b"\x1f\x8b" else body
+
+
+async def _gather(message: Message, receive: Receive, limit: int) -> bytes:
+    parts, size = [], 0
+    while True:
+        if message["type"] == "http.disconnect":
+            raise Gone
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > limit:
+            raise _too_large(limit)
+        if not message.get("more_body"):
+            return b"".join(parts)
+        message = await receive()
+
+
+def unpack(body: bytes, encoding: bytes, limit: int) -> bytes:
+    """The body behind a content encoding: gzip (also where the header is missing), deflate or none."""
+    if body[:2] == b"\x1f\x8b":
+        return _inflate(body, 31, limit)
+    if encoding == b"deflate":
+        return _inflate(body, 15, limit)
+    if encoding in (b"gzip", b"x-gzip"):
+        raise Refusal(400, "the body is not gzip, as its content-encoding says")
+    if encoding not in (b"", b"identity"):
+        raise Refusal(415, "content-encoding: expected gzip, deflate or identity")
+    return body
+
+
+def _inflate(body: bytes, window: int, limit: int) -> bytes:
+    unpacked = b""
+    while body:  # a gzip body may have several members
+        stream = zlib.decompressobj(window)
+        try:
+            unpacked += stream.decompress(body, limit + 1 - len(unpacked))
+        except zlib.error as error:
+            raise Refusal(400, f"the packed body is broken: {error}") from None
+        if len(unpacked) > limit:
+            raise _too_large(limit)
+        if not stream.eof:
+            raise Refusal(400, "the packed body is cut off")
+        body = stream.unused_data
+    return unpacked
+
+
+def _too_large(limit: int) -> Refusal:
+    return Refusal(413, f"the body is larger than the {limit} bytes allowed")

@@ -1,0 +1,67 @@
+"""`vedette serve` and `vedette check`."""
+
+import argparse
+import asyncio
+import ctypes
+import gc
+import logging
+import sys
+
+from exporter.commands import Failure
+from exporter.config import Config
+from exporter.config_file import ConfigError, load
+from exporter.logs import set_up_logging
+
+log = logging.getLogger(__name__)
+
+
+def read(path: str | None) -> Config:
+    """The configuration of a command. Raises Failure with all that is wrong."""
+    try:
+        return load(path)
+    except ConfigError as error:
+        raise Failure(str(error)) from None
+
+
+def check(options: argparse.Namespace) -> None:
+    """Check the configuration and say so."""
+    read(options.config_file)
+    print(f"{options.config_file or 'the defaults'}: the configuration is good")
+
+
+def serve(options: argparse.Namespace) -> None:
+    """Run the exporter until SIGTERM."""
+    if options.check:
+        check(options)
+        return
+    config = read(options.config_file)
+    set_up_logging(options.log_level, options.log_format)
+    from exporter.app import ServeOptions, Service, listen  # FastAPI takes its time; only this command needs it
+
+    host, port = options.address
+    try:
+        listener = listen(host, port)
+    except OSError as error:
+        raise Failure(f"cannot listen on {host}:{port}: {error.strerror}") from None
+    settings = ServeOptions(host, port, options.telemetry_path, options.lifecycle)
+    service = Service(config, lambda: load(options.config_file), settings)
+    bound = listener.getsockname()
+    log.info("listening", extra={"address": f"{bound[0]}:{bound[1]}"})
+    _settle()
+    _run(service.run(listener))
+
+
+def _settle() -> None:
+    """What was loaded at the start stays: the collector need not look at it again, and freed pages go back."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)  # queries come and go by the thousand and hold no cycles
+    if sys.platform == "linux":
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def _run(main: object) -> None:
+    import uvloop
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main)  # type: ignore[arg-type]

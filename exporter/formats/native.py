@@ -1,0 +1,305 @@
+"""The native event: a JSON object, an array of them, or one a line; and the Monitaur request.
+
+Both are decoded straight into the Query that the detectors see. The fast way takes a body whole; only when a record
+of it is wrong is it taken apart, so that the others still count and the wrong one is named by its position.
+"""
+
+import math
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+import numpy as np
+
+from detectors import InvalidQuery, Query
+from detectors.outputs import distribution, has_probabilities
+from exporter.config import Limits
+from exporter.delivery import Rejection
+from exporter.formats import Refused, Unreadable
+from exporter.formats.encoded import finite, image_from_base64, pixels_from_base64, vector_from_base64
+
+Probability = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Name = Annotated[str, msgspec.Meta(max_length=1024)]
+Scalar = str | float | bool | None
+Amount = Annotated[float, msgspec.Meta(ge=0)]
+#: JSON numbers beyond this are no times: the year 2286
+LAST_TIMESTAMP = 1e10
+
+
+class Tokens(msgspec.Struct, gc=False):
+    """Tokens read and written."""
+
+    input: Annotated[int, msgspec.Meta(ge=0)] = 0
+    output: Annotated[int, msgspec.Meta(ge=0)] = 0
+
+
+_UNSENDABLE = {"hash": "-hash", "embedding": "-embedding"}
+
+
+class Event(Query, gc=False, eq=False, kw_only=True, rename=_UNSENDABLE):
+    """A query with the types of the wire; the fields that detectors fill cannot be sent."""
+
+    timestamp: float | str | None = None  # type: ignore[assignment]
+    id: Name | int | None = None  # type: ignore[assignment]
+    model: Name | None = None
+    client: Name | None = None
+    label: Scalar = None
+    modality: Literal["text", "image", "tabular", "embedding", "auto", "llm", "cv"] | None = None
+    version: Name | None = None
+    latency_seconds: Amount | None = None
+    error: str | None = None
+    tokens: Tokens | None = None  # type: ignore[assignment]
+    cost_dollars: Amount | None = None
+    hash: None = None
+    embedding: None = None
+
+
+Input = str | list[str | float] | dict[str, Any]
+Output = list[Probability] | dict[str, Any] | None
+
+
+class NativeEvent(
+    Event,
+    gc=False,
+    eq=False,
+    kw_only=True,
+    rename={"input_data": "input", "model_output": "output", "metadata": "attributes"},
+):
+    """`{"input", "output", "attributes", ...}`"""
+
+    input_data: Input
+    model_output: Output = None
+    metadata: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
+class MonitaurEvent(Event, gc=False, eq=False, kw_only=True):
+    """`{"input_data", "model_output", "modality", ...}`"""
+
+    input_data: Input
+    model_output: Output = None
+
+
+_one = msgspec.json.Decoder(NativeEvent)
+_array = msgspec.json.Decoder(list[NativeEvent])
+_monitaur = msgspec.json.Decoder(MonitaurEvent)
+_records = msgspec.json.Decoder(list[msgspec.Raw])
+_MODALITIES = {"llm": "text", "cv": "image", "auto": None}
+
+
+def decode(body: bytes, limits: Limits) -> tuple[list[Query], list[Rejection]]:
+    """Queries of a whole body, in order, and what was rejected of it. Raises Unreadable when it is no JSON at all."""
+    try:
+        events = _array.decode(body) if body.lstrip()[:1] == b"[" else _one.decode_lines(body)
+    except msgspec.MsgspecError:
+        return _record_by_record(body, limits)
+    queries: list[Query] = []
+    rejections: list[Rejection] = []
+    positions = None
+    for index, event in enumerate(events):
+        try:
+            if not _is_plain(event, limits):
+                _finish(event, limits)
+        except Refused as refused:
+            positions = positions or _positions(body)
+            rejections.append(Rejection(positions[index], refused.code, refused.reason))
+        else:
+            queries.append(event)
+    if not body.strip():
+        raise Unreadable("the body is empty; expected a JSON object, an array of them, or one a line")
+    return queries, rejections
+
+
+def decode_line(line: bytes, limits: Limits) -> Query:
+    """The query of one JSON object. Raises Refused."""
+    try:
+        event: Event = _one.decode(line)
+    except msgspec.MsgspecError as error:
+        event = _other_shape(line, error)
+    if not _is_plain(event, limits):
+        _finish(event, limits)
+    return event
+
+
+def from_fields(fields: dict[str, Any], limits: Limits) -> Query:
+    """The query of native fields that are decoded already. Raises Refused."""
+    try:
+        event = msgspec.convert(fields, NativeEvent)
+    except msgspec.ValidationError as error:
+        raise _refused(error) from None
+    _finish(event, limits)
+    return event
+
+
+def _is_plain(event: Event, limits: Limits) -> bool:
+    """Whether nothing is left to check or to convert: a text within bounds, with probabilities or none."""
+    return (
+        type(event.input_data) is str
+        and len(event.input_data) <= limits.text_characters
+        and (event.model_output is None or (type(event.model_output) is list and any(event.model_output)))
+        and event.timestamp is None
+        and event.modality is None
+        and type(event.id) is not int
+    )
+
+
+def _positions(body: bytes) -> list[int]:
+    """Position of each record in the body: its place in an array, its line (from 0) otherwise."""
+    if body.lstrip()[:1] == b"[":
+        return list(range(len(_records.decode(body))))
+    return [number for number, line in enumerate(body.split(b"\n")) if line.strip()]
+
+
+def _record_by_record(body: bytes, limits: Limits) -> tuple[list[Query], list[Rejection]]:
+    queries: list[Query] = []
+    rejections: list[Rejection] = []
+    for index, record in _taken_apart(body):
+        try:
+            queries.append(decode_line(record, limits))
+        except Refused as refused:
+            rejections.append(Rejection(index, refused.code, refused.reason))
+    if not queries and all(rejection.code == "malformed" for rejection in rejections):
+        raise Unreadable(rejections[0].reason if rejections else "the body is empty")
+    return queries, rejections
+
+
+def _taken_apart(body: bytes) -> list[tuple[int, Any]]:
+    """The records of a body with their positions, not decoded yet."""
+    if body.lstrip()[:1] == b"[":
+        try:
+            return list(enumerate(_records.decode(body)))
+        except msgspec.MsgspecError as error:
+            raise Unreadable(f"the body is no JSON array: {_lower(error)}") from None
+    try:
+        msgspec.json.decode(body)  # one object, maybe over many lines
+    except msgspec.MsgspecError:
+        lines = body.split(b"\n")
+        return [(number, line) for number, line in enumerate(lines) if line.strip()]
+    return [(0, body)]
+
+
+def _other_shape(line: bytes, error: msgspec.MsgspecError) -> Event:
+    """The Monitaur request, if that is what the line holds. Raises Refused otherwise."""
+    if isinstance(error, msgspec.ValidationError) and "missing required field `input`" in str(error):
+        try:
+            return _monitaur.decode(line)
+        except msgspec.ValidationError as second:
+            if "missing required field `input_data`" not in str(second):
+                raise _refused(second) from None
+    raise _refused(error) from None
+
+
+def _refused(error: msgspec.MsgspecError) -> Refused:
+    text = str(error)
+    if not isinstance(error, msgspec.ValidationError) and "out of range" not in text:
+        return Refused("malformed", f"no JSON object: {_lower(error)}")
+    if "missing required field" in text:
+        return Refused("missing_field", "expected a field `input` (a text, a list, a mapping of features or an image)")
+    what, _, path = text.partition(" - at ")
+    path = path.strip("`").removeprefix("$.").removeprefix("$") or "the record"
+    if path.startswith(("output", "model_output")) and ("Expected `float`" in what or "out of range" in what):
+        return Refused(
+            "invalid_output",
+            f"{path}: {_lower(what)}; a list holds probabilities (0 to 1); for scores before the softmax send "
+            '{"logits": [...]}',
+        )
+    return Refused("wrong_type", f"{path}: {_lower(what)}")
+
+
+def _lower(error: object) -> str:
+    text = str(error)
+    return text if text[1:2].isupper() else text[:1].lower() + text[1:]
+
+
+def _finish(event: Event, limits: Limits) -> None:
+    """Check what the types cannot say, and turn the input into what detectors take. Raises Refused."""
+    if type(event.id) is int:
+        event.id = str(event.id)
+    if event.modality is not None:
+        event.modality = _MODALITIES.get(event.modality, event.modality)  # type: ignore[assignment]
+    if event.timestamp is not None:
+        event.timestamp = timestamp(event.timestamp)
+    if isinstance(event.tokens, Tokens):
+        event.tokens = msgspec.structs.asdict(event.tokens)  # type: ignore[assignment]
+    event.input_data = _input(event.input_data, limits)
+    if event.model_output is not None and has_probabilities(event.model_output):
+        try:
+            distribution(event.model_output)
+        except InvalidQuery as error:
+            raise Refused("invalid_output", f"output: {error.message}") from None
+
+
+def timestamp(value: float | str) -> float:
+    """Seconds since 1970 from a number or an RFC 3339 text with its zone. Raises Refused."""
+    if isinstance(value, str):
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            raise Refused("wrong_type", f"timestamp: {value[:40]!r} is no RFC 3339 time") from None
+        if moment.tzinfo is None:
+            raise Refused("wrong_type", f"timestamp: {value[:40]!r} has no time zone")
+        value = moment.timestamp()
+    if not (math.isfinite(value) and 0 <= value <= LAST_TIMESTAMP):
+        raise Refused("wrong_type", f"timestamp: {value:g} is no number of seconds since 1970")
+    return value
+
+
+def _input(value: Any, limits: Limits) -> Any:
+    if isinstance(value, str):
+        _bounded(len(value), limits.text_characters, "characters")
+        return value
+    if isinstance(value, list):
+        return _list(value, limits)
+    for key, read in _ENCODED.items():
+        if key in value:
+            return read(value, limits)
+    return _features(value, limits)
+
+
+def _list(values: list[Any], limits: Limits) -> Any:
+    if not values:
+        raise Refused("invalid_input", "input: the list is empty")
+    if all(type(item) is str for item in values):
+        _bounded(sum(map(len, values)), limits.text_characters, "characters")
+        return values
+    if any(type(item) is str for item in values):
+        raise Refused("invalid_input", "input: expected a list of texts or a list of numbers, got both")
+    _bounded(len(values), limits.vector_numbers, "numbers")
+    return values
+
+
+def _features(features: dict[str, Any], limits: Limits) -> dict[str, Any]:
+    if not features:
+        raise Refused("invalid_input", "input: the mapping is empty; expected {feature: value}")
+    _bounded(len(features), limits.vector_numbers, "features")
+    for name, item in features.items():
+        if item is not None and not isinstance(item, (str, int, float, bool)):
+            raise Refused("invalid_input", f"input.{name}: expected a number, a text, true, false or null")
+    _bounded(sum(len(item) for item in features.values() if type(item) is str), limits.text_characters, "characters")
+    return features
+
+
+def _embedding(value: dict[str, Any], limits: Limits) -> dict[str, Any]:
+    numbers = value["embedding"]
+    if not isinstance(numbers, list) or not numbers or not all(type(n) in (int, float) for n in numbers):
+        raise Refused("invalid_input", "input.embedding: expected a list of numbers")
+    _bounded(len(numbers), limits.vector_numbers, "numbers")
+    with np.errstate(over="ignore"):  # what float32 cannot hold is infinite there, and refused
+        return {"embedding": finite(np.array(numbers, np.float32))}
+
+
+def _embedding_base64(value: dict[str, Any], limits: Limits) -> dict[str, Any]:
+    return {"embedding": vector_from_base64(value["embedding_base64"], limits)}
+
+
+#: how an input that is a mapping with this key is read
+_ENCODED = {
+    "image_base64": image_from_base64,
+    "pixels_base64": pixels_from_base64,
+    "embedding_base64": _embedding_base64,
+    "embedding": _embedding,
+}
+
+
+def _bounded(size: int, limit: int, what: str) -> None:
+    if size > limit:
+        raise Refused("too_large", f"input: {size} {what}, more than the {limit} allowed")

@@ -1,0 +1,165 @@
+"""The watched models: their detectors, what was counted of them, and which names get a label of their own."""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from copy import copy
+from typing import Any
+
+import numpy as np
+
+from detectors import Query, get_detector
+from exporter.config import Config, ResolvedDetector, ResolvedModel
+
+#: where queries of models without a label of their own are judged and counted
+OTHER = "other"
+#: the model of a query that names none
+UNNAMED = "default"
+#: queries after which a model that is not configured gets its own label
+QUERIES_BEFORE_LABEL = 20
+#: silence after which such a label is given back
+EXPIRY_SECONDS = 86_400.0
+#: names that are being counted towards their own label; bounded, because senders choose them
+CANDIDATES = 10_000
+
+SKIP_REASONS = ("no_probabilities", "no_input", "other_modality", "redacted", "not_applicable")
+ERROR_REASONS = ("exception", "invalid_input", "not_finite")
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9._:/@-]")
+
+
+def label_value(text: str) -> str:
+    """A text from outside as a label value: 1 to 128 characters that are safe in links and messages."""
+    return _UNSAFE.sub("_", text[:128]) or "_"
+
+
+class Tally:
+    """A detector of a model and what was counted of it. Scores are counted in the detector's buckets, +Inf last."""
+
+    def __init__(self, config: ResolvedDetector, detector: Any) -> None:
+        self.name, self.config, self.detector = config.name, config, detector
+        self.bounds = np.array(getattr(detector, "buckets", (0.5, 1.0)), dtype=np.float64)
+        self.judgements = self.flags = 0
+        self.skipped: Counter[str] = Counter()
+        self.errors: Counter[str] = Counter()
+        self.scores = np.zeros(len(self.bounds) + 1, np.int64)
+        self.score_sum = 0.0
+        #: per bucket, the last query in it that has an id: (id, score, time)
+        self.exemplars: list[tuple[str, float, float] | None] = [None] * (len(self.bounds) + 1)
+
+    def snapshot(self) -> "Tally":
+        """The counts as they are now, safe to read while judging goes on."""
+        taken = copy(self)
+        taken.skipped, taken.errors = Counter(self.skipped), Counter(self.errors)
+        taken.scores, taken.exemplars = self.scores.copy(), list(self.exemplars)
+        return taken
+
+    def observe(self, observed: np.ndarray, queries: Sequence[Query]) -> None:
+        """Count the scores in their buckets."""
+        places = np.searchsorted(self.bounds, observed, side="left")
+        self.scores += np.bincount(places, minlength=len(self.scores))
+        self.score_sum += float(observed.sum())
+        for place, index in dict(zip(places.tolist(), range(len(queries)), strict=True)).items():
+            query = queries[index]
+            if query.id is not None:
+                self.exemplars[place] = (query.id, float(observed[index]), query.timestamp)
+
+
+class WatchedModel:
+    """One model under one label."""
+
+    def __init__(self, config: ResolvedModel, previous: "WatchedModel | None" = None) -> None:
+        self.config, self.name = config, config.name
+        self.tallies = [_tally(entry, previous) for entry in config.detectors]
+        self.queries = self.suspicious = self.without_client = self.ids_reused = 0
+        self.last_query: float | None = None
+        #: the time up to which its queries have come; never runs backwards
+        self.clock = 0.0
+        if previous is not None:
+            for name in ("queries", "suspicious", "without_client", "ids_reused", "last_query", "clock"):
+                setattr(self, name, getattr(previous, name))
+
+
+def _tally(config: ResolvedDetector, previous: WatchedModel | None) -> Tally:
+    """A new tally, or the previous one with its window and counts when the detector is the same as before."""
+    for tally in previous.tallies if previous else ():
+        if (tally.name, tally.config.options) == (config.name, config.options):
+            tally = copy(tally)
+            tally.config = config
+            return tally
+    return Tally(config, get_detector(config.name, config.options))
+
+
+class Models:
+    """All watched models by label. Configured ones hold their places; others earn a label of their own.
+
+    previous: the models before a reload, whose counts and unchanged detectors go on.
+    """
+
+    def __init__(self, config: Config, previous: "Models | None" = None) -> None:
+        self.config = config
+        self._previous = previous
+        self.by_label: dict[str, WatchedModel] = {}
+        self.folded = 0
+        #: CPU seconds by detector
+        self.seconds: defaultdict[str, float] = defaultdict(float)
+        self._candidates: Counter[str] = Counter()
+        for model in config.models:
+            self._admit(model.name)
+        if not config.models:
+            self._admit(UNNAMED)
+        #: the model of a query that names none
+        self.unnamed = config.models[0].name if len(config.models) == 1 else UNNAMED
+        if previous is not None:
+            self._go_on(previous)
+
+    def _go_on(self, previous: "Models") -> None:
+        self.folded, self.seconds, self._candidates = previous.folded, previous.seconds, previous._candidates
+        for label in previous.by_label:
+            if label not in self.by_label and len(self.by_label) < self.config.limits.models:
+                self._admit(label)
+        self._previous = None
+
+    def _admit(self, label: str) -> WatchedModel:
+        before = self._previous.by_label.get(label) if self._previous else None
+        model = self.by_label[label] = WatchedModel(self.config.model(label), before)
+        return model
+
+    def of(self, name: str | None) -> WatchedModel:
+        """The model under which the next query of that name is judged and counted."""
+        model = self.by_label.get(name or self.unnamed)
+        if model is not None and name != OTHER:
+            return model
+        label = label_value(name or self.unnamed)
+        if label in self.by_label and label != OTHER:
+            return self.by_label[label]
+        if label == UNNAMED or self._earned(label):
+            return self._admit(label)
+        self.folded += 1
+        return self._other()
+
+    def label_of(self, name: str | None) -> WatchedModel:
+        """The model under which a name is counted now, without counting it towards a label of its own."""
+        label = label_value(name or self.unnamed)
+        return self.by_label.get(label) or self._other()
+
+    def _other(self) -> WatchedModel:
+        return self.by_label.get(OTHER) or self._admit(OTHER)
+
+    def _earned(self, label: str) -> bool:
+        if label == OTHER or len(self.by_label) >= self.config.limits.models:
+            return False
+        if label not in self._candidates and len(self._candidates) >= CANDIDATES:
+            self._candidates.clear()  # a flood of names; those that are really used come back
+        self._candidates[label] += 1
+        if self._candidates[label] < QUERIES_BEFORE_LABEL:
+            return False
+        del self._candidates[label]
+        return True
+
+    def expire(self, now: float) -> None:
+        """Forget models that earned their label and have been silent for a day."""
+        kept = {model.name for model in self.config.models} | {self.unnamed}
+        for label, model in list(self.by_label.items()):
+            if label not in kept and model.last_query is not None and now - model.last_query > EXPIRY_SECONDS:
+                del self.by_label[label]

@@ -1,0 +1,215 @@
+"""The pipeline: one bounded queue, and one thread that judges what has arrived in micro-batches.
+
+The order of judging is the order of the queue. Nothing waits for a batch to fill: the thread takes what is there.
+"""
+
+import logging
+import math
+import threading
+import time
+from bisect import bisect_left
+from collections import defaultdict, deque
+from collections.abc import Callable, Sequence
+from itertools import repeat
+from queue import SimpleQueue
+from typing import Any
+
+from detectors import Query
+from exporter.delivery import Delivery, Outcome
+from exporter.judging import judge
+from exporter.models import Models, WatchedModel
+
+#: per query of a delivery, what its detectors said; empty when nobody asked
+Words = list[list[Outcome]]
+
+log = logging.getLogger(__name__)
+
+#: queries that are judged together at most: bounds how long a small delivery waits behind a large one
+BATCH = 1_000
+#: upper bounds in seconds of the buckets of the time from receipt to judgement
+DELAY_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+#: the source of synthetic queries
+CANARY = "canary"
+#: seconds between looks at models that have gone silent for good
+EXPIRY_INTERVAL = 60.0
+
+
+class Pipeline:
+    """Queue and judging thread. `lock` guards the counts while they change; the Collector copies under it."""
+
+    def __init__(
+        self, models: Models, capacity: int, capacity_bytes: int, clock: Callable[[], float] = time.time
+    ) -> None:
+        self.models, self.capacity, self.capacity_bytes = models, capacity, capacity_bytes
+        self.lock = threading.Lock()
+        self.delays = [0] * (len(DELAY_BUCKETS) + 1)
+        self.delay_sum = 0.0
+        #: per source, the position up to which everything is judged
+        self.positions: dict[str, Any] = {}
+        #: queries judged per second while there was work, smoothed
+        self.rate = 10_000.0
+        self._clock = clock
+        #: judges the synthetic queries, so that they are in no count
+        self._canary = WatchedModel(models.config.model(CANARY))
+        self._seconds: defaultdict[str, float] = defaultdict(float)
+        self._waiting: deque[Delivery] = deque()
+        self._queries = self._bytes = 0
+        self._guard = threading.Lock()
+        self._room = threading.Condition(self._guard)
+        self._wake: SimpleQueue[None] = SimpleQueue()  # cheaper to be woken by than a condition
+        self._idle = False
+        self._stopping = False
+        self._expired_at = 0.0
+        self._thread = threading.Thread(target=self._run, name="judge", daemon=True)
+
+    # -- for sources
+
+    @property
+    def waiting(self) -> int:
+        """Queries in the queue."""
+        return self._queries
+
+    def offer(self, delivery: Delivery) -> bool:
+        """Queue a delivery if there is room for all of it, at once."""
+        with self._guard:
+            return self._enqueue(delivery)
+
+    def put(self, delivery: Delivery, timeout: float) -> bool:
+        """Queue a delivery, waiting for room. False when there was none in time, or when the pipeline is stopping."""
+        deadline = time.monotonic() + timeout
+        with self._room:
+            while not self._enqueue(delivery):
+                left = deadline - time.monotonic()
+                if self._stopping or left <= 0:
+                    return False
+                self._room.wait(left)
+            return True
+
+    def _enqueue(self, delivery: Delivery) -> bool:
+        size = len(delivery.queries)
+        full = self._queries + size > self.capacity or self._bytes + delivery.size > self.capacity_bytes
+        if self._stopping or (full and self._waiting):  # what is larger than the queue is taken when it is alone
+            return False
+        self._waiting.append(delivery)
+        self._queries += size
+        self._bytes += delivery.size
+        self._wake_up()
+        return True
+
+    def _wake_up(self) -> None:
+        if self._idle:
+            self._idle = False
+            self._wake.put(None)
+
+    def seconds_until_room(self) -> int:
+        """After how many seconds a refused sender may try again: what it takes to judge half of the queue."""
+        return min(max(math.ceil(self._queries / 2 / max(self.rate, 1.0)), 1), 60)
+
+    # -- the judging thread
+
+    def start(self) -> None:
+        """Begin to judge."""
+        self._thread.start()
+
+    def stop(self, timeout: float) -> bool:
+        """Take nothing more, judge what is queued, and end. False when that took longer than the time-out."""
+        with self._room:
+            self._stopping = True
+            self._wake_up()
+            self._room.notify_all()
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        while deliveries := self._take():
+            begun = time.monotonic()
+            self.judge(deliveries)
+            done = sum(len(delivery.queries) for delivery in deliveries)
+            if done >= 100:  # small batches say little about the rate
+                self.rate = 0.8 * self.rate + 0.2 * done / max(time.monotonic() - begun, 1e-6)
+
+    def _take(self) -> list[Delivery]:
+        """What has arrived, up to a batch; waits for the first. Empty when all is judged and the pipeline stops."""
+        while True:
+            with self._room:
+                if self._waiting or self._stopping:
+                    return self._next_batch()
+                self._idle = True
+            self._wake.get()
+
+    def _next_batch(self) -> list[Delivery]:
+        taken: list[Delivery] = []
+        size = 0
+        while self._waiting and (not taken or size + len(self._waiting[0].queries) <= BATCH):
+            taken.append(self._waiting.popleft())
+            size += len(taken[-1].queries)
+        self._queries -= size
+        self._bytes -= sum(delivery.size for delivery in taken)
+        self._room.notify_all()
+        return taken
+
+    def judge(self, deliveries: Sequence[Delivery]) -> None:
+        """Judge deliveries in order, count, commit their positions, and tell who waits for them."""
+        words: list[Words] = [[[] for _ in delivery.queries] if delivery.explain else [] for delivery in deliveries]
+        if len(deliveries) == 1:
+            for start in range(0, len(deliveries[0].queries), BATCH):
+                self._judge(deliveries, words, slice(start, start + BATCH))
+        else:
+            self._judge(deliveries, words, slice(None))
+        for delivery, said in zip(deliveries, words, strict=True):
+            if delivery.position is not None:
+                self.positions[delivery.source] = delivery.position
+            if delivery.done is not None:
+                _tell(delivery, said)
+
+    def _judge(self, deliveries: Sequence[Delivery], words: Sequence[Words], part: slice) -> None:
+        with self.lock:
+            groups: dict[WatchedModel, tuple[list[Query], list[list[Outcome] | None]]] = {}
+            for delivery, said in zip(deliveries, words, strict=True):
+                self._group(delivery, said, part, groups)
+                self._account(delivery, part)
+            for model, (queries, outcomes) in groups.items():
+                judge(model, queries, outcomes, self._seconds if model is self._canary else self.models.seconds)
+
+    def _group(
+        self,
+        delivery: Delivery,
+        said: Words,
+        part: slice,
+        groups: dict[WatchedModel, tuple[list[Query], list[list[Outcome] | None]]],
+    ) -> None:
+        """Add the queries to those of their models, in order; the times of a model never run backwards."""
+        received, own_time = delivery.received, delivery.own_time
+        queries = delivery.queries[part]
+        for query, words in zip(queries, said[part] or repeat(None, len(queries)), strict=True):
+            model = self._canary if delivery.source == CANARY else self.models.of(query.model)
+            if not own_time or query.timestamp is None:
+                query.timestamp = received
+            query.timestamp = model.clock = max(query.timestamp, model.clock)
+            model.last_query = received
+            group = groups.get(model)
+            if group is None:
+                group = groups[model] = ([], [])
+            group[0].append(query)
+            group[1].append(words)
+
+    def _account(self, delivery: Delivery, part: slice) -> None:
+        now, judged = self._clock(), len(delivery.queries[part])
+        if not part.start:
+            for query in delivery.reused:
+                self.models.label_of(query.model).ids_reused += 1
+        if delivery.source == "push":
+            delay = max(now - delivery.received, 0.0)
+            self.delays[bisect_left(DELAY_BUCKETS, delay)] += judged
+            self.delay_sum += delay * judged
+        if now - self._expired_at >= EXPIRY_INTERVAL:
+            self._expired_at = now
+            self.models.expire(delivery.received)
+
+
+def _tell(delivery: Delivery, outcomes: Sequence[Sequence[Outcome]]) -> None:
+    assert delivery.done is not None
+    try:
+        delivery.done(outcomes)
+    except Exception:  # whoever waited is gone or broken; the judging goes on
+        log.exception("the end of a delivery could not be told", extra={"source": delivery.source})

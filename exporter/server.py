@@ -1,0 +1,108 @@
+"""HTTP: the hot paths as bare ASGI, everything else behind them."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
+
+from exporter import body
+from exporter.sources.detect import DetectIntake
+from exporter.sources.push import PushIntake
+from exporter.sources.reply import Reply, refusal
+
+Scope = MutableMapping[str, Any]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Handler = Callable[[Scope, body.Receive], Awaitable[Reply]]
+App = Callable[[Scope, body.Receive, Send], Awaitable[None]]
+
+#: bodies up to this are decoded on the event loop: sooner done than handed over
+INLINE_BYTES = 64 * 1024
+JSON = b"application/json"
+TEXT = b"text/plain; charset=utf-8"
+
+
+class HotPaths:
+    """The ASGI application: a table of hot paths, and the application behind it for the rest."""
+
+    def __init__(
+        self,
+        push: PushIntake,
+        detect: DetectIntake,
+        registry: CollectorRegistry,
+        is_ready: Callable[[], bool],
+        behind: App,
+        body_bytes: int,
+        telemetry_path: str = "/metrics",
+    ) -> None:
+        self._push, self._detect, self._registry = push, detect, registry
+        self._is_ready, self._behind, self.body_bytes = is_ready, behind, body_bytes
+        self._scrapes = asyncio.Semaphore(4)
+        self._routes: dict[str, tuple[str, Callable[[Scope, body.Receive, Send], Awaitable[None]]]] = {
+            "/api/v1/queries": ("POST", self._queries),
+            "/detect": ("POST", self._detect_one),
+            telemetry_path: ("GET", self._metrics),
+            "/-/healthy": ("GET", self._healthy),
+            "/-/ready": ("GET", self._ready),
+        }
+
+    async def __call__(self, scope: Scope, receive: body.Receive, send: Send) -> None:
+        """Answer one request."""
+        route = self._routes.get(scope["path"]) if scope["type"] == "http" else None
+        if route is None:
+            await self._behind(scope, receive, send)
+            return
+        method, handler = route
+        if scope["method"] != method and not (method == "GET" and scope["method"] == "HEAD"):
+            await _send(send, 405, b'{"detail":"method not allowed"}', JSON, [(b"allow", method.encode())])
+            return
+        try:
+            await handler(scope, receive, send)
+        except body.Refusal as error:
+            await _reply(send, refusal(error.status, error.detail))
+        except body.Gone:
+            return
+
+    async def _queries(self, scope: Scope, receive: body.Receive, send: Send) -> None:
+        data = await body.read(scope, receive, self.body_bytes)
+        if not self._is_ready():
+            await _reply(send, refusal(503, "not ready", 1))
+        elif len(data) <= INLINE_BYTES and b"_base64" not in data:
+            await _reply(send, self._push.push(data))
+        else:  # large bodies and pictures take their time; the loop goes on meanwhile
+            await _reply(send, await asyncio.to_thread(self._push.push, data))
+
+    async def _detect_one(self, scope: Scope, receive: body.Receive, send: Send) -> None:
+        data = await body.read(scope, receive, self.body_bytes)
+        if not self._is_ready():
+            await _reply(send, refusal(503, "not ready", 1))
+        else:
+            await _reply(send, await self._detect.detect(data))
+
+    async def _metrics(self, scope: Scope, receive: body.Receive, send: Send) -> None:
+        headers = dict(scope["headers"])
+        encode, content_type = choose_encoder(headers.get(b"accept", b"").decode("latin-1"))
+        async with self._scrapes:
+            page = await asyncio.to_thread(encode, self._registry)
+        await _send(send, 200, page, content_type.encode())
+
+    async def _healthy(self, scope: Scope, receive: body.Receive, send: Send) -> None:
+        await _send(send, 200, b"healthy\n", TEXT)
+
+    async def _ready(self, scope: Scope, receive: body.Receive, send: Send) -> None:
+        ready = self._is_ready()
+        await _send(send, 200 if ready else 503, b"ready\n" if ready else b"not ready\n", TEXT)
+
+
+async def _reply(send: Send, reply: Reply) -> None:
+    more = [] if reply.retry_after is None else [(b"retry-after", str(reply.retry_after).encode())]
+    await _send(send, reply.status, reply.body, JSON, more)
+
+
+async def _send(
+    send: Send, status: int, payload: bytes, content_type: bytes, more: list[tuple[bytes, bytes]] | None = None
+) -> None:
+    headers = [(b"content-type", content_type), (b"content-length", str(len(payload)).encode()), *(more or [])]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": payload})

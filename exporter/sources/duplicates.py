@@ -1,0 +1,96 @@
+"""De-duplication: a sender's retry counts once.
+
+A query is a duplicate when the same sender, model, client and id came with the same content within the last hour, or
+among the last million queries with an id. The same id with other content is judged: else a fixed id would evade.
+"""
+
+import secrets
+import threading
+from collections import deque
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from detectors import Query
+
+HOUR, MILLION, GENERATIONS = 3600.0, 1_000_000, 4
+
+
+class Duplicates:
+    """What was taken lately: in generations of a quarter of an hour or a quarter of a million ids each.
+
+    One generation more than an hour (or a million) needs is kept, so that an entry lives at least that long.
+    """
+
+    def __init__(self, seconds: float = HOUR, size: int = MILLION, secret: bytes | None = None) -> None:
+        self._seconds, self._size = seconds / GENERATIONS, max(size // GENERATIONS, 1)
+        self._secret = secret or secrets.token_bytes(32)  # the input is hostile: collisions must not be computable
+        self._generations: deque[dict[bytes, bytes]] = deque([{}], maxlen=GENERATIONS + 1)
+        self._begun = 0.0
+        #: to be held from `sort_out` to `remember`, so that of two equal bodies at once one is the duplicate
+        self.lock = threading.Lock()
+
+    def sort_out(self, queries: Sequence[Query], sender: str) -> "Sorted":
+        """Which of the queries are new, which repeat an id with other content, and how many are duplicates.
+
+        Changes nothing: `remember` the result once the queries are taken.
+        """
+        fresh: list[Query] = []
+        reused: list[Query] = []
+        entries: dict[bytes, bytes] = {}
+        for query in queries:
+            if query.id is None:
+                fresh.append(query)
+                continue
+            key, content = self._keys(query, sender)
+            known = entries.get(key) or self._find(key)
+            if known is None:
+                entries[key] = content
+            elif content in known:  # a run of digests; one that straddles two is as unlikely as a collision
+                continue
+            else:
+                entries[key] = known + content
+                reused.append(query)
+            fresh.append(query)
+        return Sorted(fresh, reused, len(queries) - len(fresh), entries)
+
+    def remember(self, entries: dict[bytes, bytes], now: float) -> None:
+        """Keep the entries of a `sort_out`."""
+        if now - self._begun >= self._seconds or len(self._generations[0]) >= self._size:
+            self._generations.appendleft({})
+            self._begun = now
+        self._generations[0].update(entries)
+
+    def key(self, query: Query, sender: str) -> bytes:
+        """One key for sender, model, client, id and content."""
+        return b"".join(self._keys(query, sender))
+
+    def _find(self, key: bytes) -> bytes | None:
+        for generation in self._generations:
+            if key in generation:
+                return generation[key]
+        return None
+
+    def _keys(self, query: Query, sender: str) -> tuple[bytes, bytes]:
+        name = f"{sender}\0{query.model}\0{query.client}\0{query.id}"
+        content = _encoder.encode((query.input_data, query.model_output))
+        return sha256(self._secret + name.encode()).digest()[:12], sha256(self._secret + content).digest()[:12]
+
+
+class Sorted(msgspec.Struct):
+    """fresh: to be judged. reused: those of them whose id came before with other content. entries: to remember."""
+
+    fresh: list[Query]
+    reused: list[Query]
+    duplicates: int
+    entries: dict[bytes, bytes]
+
+
+def _array(value: np.ndarray) -> Any:
+    return [value.shape, value.dtype.str, value.tobytes()]
+
+
+_encoder = msgspec.msgpack.Encoder(enc_hook=_array)

@@ -1,0 +1,44 @@
+"""Answers of the HTTP intake, before they are HTTP."""
+
+from collections import Counter
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from exporter.pipeline import Pipeline
+
+
+class Reply(msgspec.Struct, gc=False):
+    """Status, JSON body, and after how many seconds to come again where that helps."""
+
+    status: int
+    body: bytes
+    retry_after: int | None = None
+
+
+class IntakeCounts:
+    """What one source took in since the start. `accepted` includes the duplicates, which are not judged again."""
+
+    def __init__(self) -> None:
+        self.accepted = self.duplicates = 0
+        self.rejected: Counter[str] = Counter()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (np.ndarray, np.generic)):
+        return value.tolist()
+    raise NotImplementedError(f"{type(value).__name__} cannot be written as JSON")
+
+
+to_json = msgspec.json.Encoder(enc_hook=_plain).encode
+
+
+def refusal(status: int, detail: str, retry_after: int | None = None) -> Reply:
+    """An answer that took nothing, with the reason."""
+    return Reply(status, to_json({"detail": detail}), retry_after)
+
+
+def queue_full(pipeline: Pipeline) -> Reply:
+    """The answer when the queue has no room: nothing was taken, come again later."""
+    return refusal(429, "the queue is full; nothing was taken", pipeline.seconds_until_room())
