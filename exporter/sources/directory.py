@@ -16,14 +16,14 @@ from typing import Literal, Protocol
 
 from exporter.config import Limits
 from exporter.delivery import Delivery
-from exporter.formats import REJECTION_CODES
 from exporter.sources import drop_positions
 from exporter.sources.drop_arrivals import Arrival, Arrivals, listing
 from exporter.sources.drop_filing import REPORTED, Where, open_folder, printable, put_away, report
 from exporter.sources.drop_positions import Identity, Position
 from exporter.sources.drop_progress import Progress
-from exporter.sources.drop_reading import FILE_FAILURES, Changed, Chunk, Decoders, Failure, Reader
+from exporter.sources.drop_reading import FILE_FAILURES, Changed, Chunk, Failure, Reader
 from exporter.sources.drop_watch import watch
+from exporter.sources.reply import IntakeCounts
 
 log = logging.getLogger(__name__)
 
@@ -41,8 +41,20 @@ class Pipeline(Protocol):
         ...
 
 
+class FileCounts:
+    """What was counted of files: `read` to their end, whatever came of them, and `failed` by reason."""
+
+    def __init__(self) -> None:
+        self.read = self.waiting = 0
+        self.failed = dict.fromkeys(FILE_FAILURES, 0)
+
+    def pending(self) -> int:
+        """Files in the folder that are for us and not yet judged to their end."""
+        return self.waiting
+
+
 class DropDirectory:
-    """The source `drop`. Counts are plain attributes, written by one thread and read by the Collector.
+    """The source `drop`. One thread at a time writes `counts` and `files`; the Collector reads them.
 
     path: the folder, created if need be. state: the folder that keeps positions over a restart. done: what happens to
     a file that was read. clock: seconds since 1970; steady: seconds that never run backwards. watching: whether to ask
@@ -53,7 +65,6 @@ class DropDirectory:
         self,
         path: str | os.PathLike[str],
         state: str | os.PathLike[str],
-        decoders: Decoders,
         limits: Limits,
         *,
         done: Literal["move", "delete"] = "move",
@@ -62,14 +73,9 @@ class DropDirectory:
         clock: Callable[[], float] = time.time,
         steady: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.accepted = 0
-        self.rejected = dict.fromkeys(REJECTION_CODES, 0)
-        self.files_read = 0
-        self.files_failed = dict.fromkeys(FILE_FAILURES, 0)
-        self.files_pending = 0
+        self.limits, self.counts, self.files = limits, IntakeCounts(), FileCounts()
         self._path, self._state = os.path.abspath(path), Path(state) / POSITIONS
-        self._decoders, self._limits, self._done = decoders, limits, done
-        self._watching, self._clock, self._steady = watching, clock, steady
+        self._done, self._watching, self._clock, self._steady = done, watching, clock, steady
         self._arrivals = Arrivals(settle_seconds)
         self._stored: dict[Identity, Position] = {}
         self._held: dict[tuple[int, int], Progress] = {}
@@ -120,7 +126,7 @@ class DropDirectory:
         try:
             drop_positions.save(self._state, self.positions())
         except OSError as error:
-            log.error("positions of drop files could not be stored, unfinished files will be read anew: %s", error)
+            log.error("positions of drop files were not stored: unfinished files will be read anew", extra=_why(error))
 
     def _run(self, pipeline: Pipeline) -> None:
         observer = watch(self._path, self._arrivals, self._notice) if self._watching else None
@@ -144,7 +150,7 @@ class DropDirectory:
             if self._stopping.is_set():
                 self._held[delivery.position.identity[:2]].take_back()  # the next run reads it again
                 return
-        self.accepted += len(delivery.queries)
+        self.counts.accepted += len(delivery.queries)
 
     def _notice(self) -> None:
         self._noticed = True
@@ -202,7 +208,7 @@ class DropDirectory:
         self._stored = {identity: kept for identity, kept in self._stored.items() if identity in identities}
         self._tidy({identity[:2] for identity in identities}, now)
         self._ready.extend(arrival for arrival in self._arrivals.look(files, now) if self._is_wanted(arrival))
-        self.files_pending = sum(self._is_pending(identity) for identity in identities)
+        self.files.waiting = sum(self._is_pending(identity) for identity in identities)
 
     def _files(self) -> dict[str, Identity] | None:
         """What is in the folder; None when that cannot be said now, which is logged once."""
@@ -211,7 +217,7 @@ class DropDirectory:
                 files = listing(folder)
         except OSError as error:
             if not self._lost:
-                log.error("the drop directory cannot be read: %s", error)
+                log.error("the drop directory cannot be read", extra=_why(error))
             self._lost = True
             return None
         self._lost = False
@@ -247,7 +253,7 @@ class DropDirectory:
     def _opened(self, file: Progress) -> Reader | None:
         try:
             with open_folder(self._path) as folder:
-                reader = Reader(folder, file.arrival, self._decoders, self._limits, self._stopping.is_set)
+                reader = Reader(folder, file.arrival, self.limits, self._stopping.is_set)
         except Changed:
             self._pause(file)
             return None
@@ -294,7 +300,7 @@ class DropDirectory:
             broken=chunk.broken and chunk.broken.code,
         )
         for failure in chunk.failures:
-            self.rejected[failure.code] += 1
+            self.counts.rejected[failure.code] += 1
         self._report(file, chunk)
         file.went_on(position, handing_over=bool(chunk.queries))
         if chunk.queries:
@@ -312,8 +318,8 @@ class DropDirectory:
                 report(folder, file.arrival.name, file.tag, listed)
         except OSError as error:
             if not file.unreported:
-                log.error("no report on %r could be written: %s", file.arrival.name, error)
-                self.files_failed["filing"] += 1
+                log.error("no report on a drop file could be written", extra={"file": file.read.name, **_why(error)})
+                self.files.failed["filing"] += 1
             file.unreported = True
 
     def _delivery(self, chunk: Chunk, position: Position) -> Delivery:
@@ -346,8 +352,8 @@ class DropDirectory:
         except OSError as error:
             self._count(file)
             if file.retry_at is None:
-                log.error("%r was read and cannot be put away: %s", file.arrival.name, error)
-                self.files_failed["filing"] += 1
+                log.error("a drop file was read and cannot be put away", extra={"file": file.read.name, **_why(error)})
+                self.files.failed["filing"] += 1
             file.retry_at = self._steady() + RETRY_SECONDS
             return
         if outcome == "changed":
@@ -357,7 +363,7 @@ class DropDirectory:
             return self._put_away(file)
         self._count(file)
         del self._held[file.key]
-        self.files_pending = max(self.files_pending - (file.retry_at is None), 0)
+        self.files.waiting = max(self.files.waiting - (file.retry_at is None), 0)
 
     def _find_renamed(self, file: Progress) -> bool:
         """Whether the file is still in the folder, under another name."""
@@ -372,7 +378,11 @@ class DropDirectory:
         if file.counted:
             return
         file.counted = True
-        self.files_read += 1
+        self.files.read += 1
         if file.read.failure:
-            self.files_failed[file.read.failure] += 1
-            log.warning("drop file %r failed: %s", file.arrival.name, file.read.failure)
+            self.files.failed[file.read.failure] += 1
+            log.warning("a drop file failed", extra={"file": file.read.name, "reason": file.read.failure})
+
+
+def _why(error: OSError) -> dict[str, str]:
+    return {"reason": error.strerror or str(error)}

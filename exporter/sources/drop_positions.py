@@ -64,7 +64,8 @@ def load(path: Path) -> list[Position]:
     except FileNotFoundError:
         return []
     except ValueError as error:
-        log.warning("positions of drop files in %s are of no use, unfinished files are read anew: %s", path, error)
+        why = {"path": str(path), "reason": str(error)}
+        log.warning("positions of drop files are of no use: unfinished files are read anew", extra=why)
         os.replace(path, path.with_name(path.name + ".unreadable"))
         return []
     return stored.files

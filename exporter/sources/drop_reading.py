@@ -15,7 +15,7 @@ import numpy as np
 
 from detectors import Query
 from exporter.config import Limits
-from exporter.formats import Refused, Unreadable, picture, table
+from exporter.formats import Refused, Unreadable, native, picture, table
 from exporter.formats.split import Record, TooLarge, items, lines
 from exporter.sources.drop_arrivals import Arrival, kind_of
 from exporter.sources.drop_positions import Identity
@@ -42,16 +42,6 @@ BESIDE_BYTES = 1 << 20
 NO_FILE = (errno.ENOENT, errno.ELOOP, errno.ENXIO)
 
 _any_json = msgspec.json.Decoder(msgspec.Raw)
-
-
-class Decoders(NamedTuple):
-    """How bytes of JSON, or native fields, become a query. Both raise Refused.
-
-    A query whose record had no timestamp has None there.
-    """
-
-    line: Callable[[bytes], Query]
-    fields: Callable[[dict[str, Any]], Query]
 
 
 class Changed(Exception):
@@ -94,13 +84,12 @@ class Reader:
         self,
         folder: int,
         arrival: Arrival,
-        decoders: Decoders,
         limits: Limits,
         stopping: Callable[[], bool],
     ) -> None:
         self.offset, self.line = 0, 1
         self._identity, self._name = arrival.identity, arrival.name
-        self._decoders, self._limits, self._stopping = decoders, limits, stopping
+        self._limits, self._stopping = limits, stopping
         self._file = _opened(folder, arrival.name)
         try:
             if not self.unchanged():
@@ -141,7 +130,7 @@ class Reader:
         except OSError as error:
             self._break(chunk, "io", error.strerror or str(error))
         except Exception as error:  # a fault of this program must not be met again and again
-            log.exception("a drop file could not be decoded")
+            log.exception("the reader failed on a drop file", extra={"file": self._name})
             self._break(chunk, "unreadable", f"the reader failed: {error!r}")
         chunk.offset, chunk.line = self.offset, self.line
         return chunk
@@ -192,7 +181,7 @@ class Reader:
             yield from self._each(self._json(stream, limit))
 
     def _each(self, records: Iterator[Record]) -> Iterator[tuple[Record, Callable[[bytes], Query]]]:
-        return ((record, self._decoders.line) for record in records)
+        return ((record, self._decode_line) for record in records)
 
     def _rows(self, stream: BinaryIO, limit: int) -> Iterator[tuple[Record, Callable[[bytes], Query]]]:
         start, line = _behind_mark(stream)
@@ -202,7 +191,7 @@ class Reader:
         columns = table.header(first.raw)
         self._reach(stream, first.end, first.next_line)
         for record in table.rows(lines(stream, limit, self.offset, self.line), limit):
-            yield record, lambda raw: self._decoders.fields(table.event(columns, raw))
+            yield record, lambda raw: native.from_fields(table.event(columns, raw), self._limits)
 
     def _json(self, stream: BinaryIO, limit: int) -> Iterator[Record]:
         """An array, one object over many lines, or one object a line, whichever it is."""
@@ -241,7 +230,10 @@ class Reader:
         return Record(self._file.read(limit), 1, 0, size, 1)
 
     def _decode_picture(self, raw: bytes) -> Query:
-        return self._decoders.fields(picture.event(raw, _fields_beside(self._beside)))
+        return native.from_fields(picture.event(raw, _fields_beside(self._beside)), self._limits)
+
+    def _decode_line(self, raw: bytes) -> Query:
+        return native.decode_line(raw, self._limits)
 
 
 def _opened(folder: int, name: str) -> io.BufferedReader:

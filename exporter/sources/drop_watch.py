@@ -44,7 +44,8 @@ def watch(path: str, arrivals: Arrivals, wake: Callable[[], None]) -> BaseObserv
         observer.schedule(_Notices(path, arrivals, wake), path, recursive=False, event_filter=EVENTS)
         observer.start()
     except OSError as error:
-        log.warning("no notices of new drop files, the folder is looked through instead: %s", error)
+        why = {"reason": error.strerror or str(error)}
+        log.warning("no notices of new drop files: the folder is looked through instead", extra=why)
         return None
     return observer
 
