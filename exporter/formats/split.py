@@ -12,6 +12,10 @@ LONGEST_SKIP = 64 << 20
 
 #: a string (its closing quote in the group, if it is there) or a bracket; possessive, so that no input makes it slow
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(")?|[\[\]{}]', re.DOTALL)
+_STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+_FLAT = rb'\{(?:[^{}"]++|' + _STRING + rb")*+\}"
+#: an object with objects in it one level deep at most: nearly all elements, found in one go
+_OBJECT = re.compile(rb'\{(?:[^{}"]++|' + _STRING + rb"|" + _FLAT + rb")*+\}", re.DOTALL)
 _SCALAR = re.compile(rb'[^\s,\[\]{}"]++|\}')
 _BETWEEN = re.compile(rb"[\s,]*+")
 
@@ -100,6 +104,8 @@ def _end_of_element(buffer: bytes, at: int) -> int | None:
         return None
     if scalar := _SCALAR.match(buffer, at):
         return scalar.end() if scalar.end() < len(buffer) else None
+    if plain := _OBJECT.match(buffer, at):
+        return plain.end()
     depth = 0
     for token in _TOKEN.finditer(buffer, at):
         first = token[0][:1]

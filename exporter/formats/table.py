@@ -21,9 +21,8 @@ FIELDS = {
     *("latency_seconds", "error", "tokens", "cost_dollars", "attributes"),
 }
 _CELL = re.compile(r'"([^"]*+(?:""[^"]*+)*+)"|([^",\r\n]*+)')
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-#: digits that a whole number has at most; longer ones lose nothing that a detector could see as floats
-_WHOLE = 18
+#: decimal notation; a whole number of at most 18 digits in the group, as longer ones gain nothing over floats
+_NUMBER = re.compile(r"([+-]?[0-9]{1,18})\Z|[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 
 
 def rows(lines: Iterable[Record], limit: int) -> Iterator[Record]:
@@ -129,9 +128,10 @@ def event(columns: list[str], raw: bytes) -> dict[str, Any]:
 
 def number_or_text(name: str, value: str) -> int | float | str:
     """A number in decimal notation as such; anything else (also NaN, and what is beyond a float) as a text."""
-    if not _NUMBER.fullmatch(value):
+    match = _NUMBER.fullmatch(value)
+    if match is None:
         return value
-    if len(value) <= _WHOLE and value.lstrip("+-").isdigit():
+    if match[1]:
         return int(value)
     number = float(value)
     return number if math.isfinite(number) else value

@@ -17,9 +17,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from exporter.config import Limits
-from exporter.sources import directory as module
-from exporter.sources import drop_filing, drop_reading
+from exporter.config import Config, Limits, Model
+from exporter.models import Models
+from exporter.pipeline import Pipeline
+from exporter.sources import drop_filing, drop_queries, drop_reading
 from exporter.sources.directory import DropDirectory
 from exporter.sources.drop_positions import load
 
@@ -40,7 +41,8 @@ class Desk:
         """A new process on the same folders."""
         options = {"watching": False, "clock": lambda: 1e9, "steady": lambda: self.now, **self.options}
         self.source = DropDirectory(self.folder, self.state, LIMITS, **options)
-        self.source.seek(load(self.state / "drop-positions.json"))
+        self.queries = self.source.queries
+        self.queries.seek(load(self.state / "drop-positions.json"))
         self.handed = []
 
     def drop(self, name, content):
@@ -58,7 +60,7 @@ class Desk:
     def poll(self, most=10**9):
         """Read on; the deliveries that came."""
         came = []
-        while len(came) < most and (delivery := self.source.poll()):
+        while len(came) < most and (delivery := self.queries.poll()):
             came.append(delivery)
         self.handed += came
         return came
@@ -127,7 +129,7 @@ def test_each_format_is_read_plain_and_compressed(desk, name, text, compressed):
     data = text.encode()
     desk.drop(f"{name}.gz" if compressed else name, gzip.compress(data) if compressed else data)
     assert desk.inputs() == ["one"]
-    assert (desk.source.files.read, sum(desk.source.files.failed.values())) == (1, 0)
+    assert (desk.queries.files.read, sum(desk.queries.files.failed.values())) == (1, 0)
     assert desk.names("done") == [f"{name}.gz" if compressed else name]
 
 
@@ -157,7 +159,7 @@ def test_a_picture_is_a_query_with_the_fields_beside_it(desk):
     np.testing.assert_array_equal(query.input_data, np.full((4, 4, 3), 7))
     assert (query.model, query.client, query.modality) == ("cats", "7", "image")
     assert desk.names("done") == ["cat.json", "cat.png"]
-    assert desk.source.files.read == 1
+    assert desk.queries.files.read == 1
 
 
 def test_a_picture_alone_is_a_query(desk):
@@ -173,7 +175,7 @@ def test_a_picture_with_a_bad_file_beside_it_fails_with_it(desk, beside):
     desk.drop("cat.png", picture())
     desk.drop("cat.json", beside.encode("latin-1"))
     assert desk.read() == []
-    assert desk.source.files.failed["unreadable"] == 1
+    assert desk.queries.files.failed["unreadable"] == 1
     assert {"cat.json", "cat.png"} < set(desk.names("failed"))
 
 
@@ -184,15 +186,15 @@ def test_a_picture_with_a_bad_file_beside_it_fails_with_it(desk, beside):
 def test_a_picture_that_cannot_be_decoded_fails(desk, data, code):
     desk.drop("cat.png", data)
     assert desk.read() == []
-    assert desk.source.counts.rejected[code] == 1
-    assert desk.source.files.failed["unreadable"] == 1
+    assert desk.queries.counts.rejected[code] == 1
+    assert desk.queries.files.failed["unreadable"] == 1
     assert desk.report()[0]["code"] == code
 
 
 def test_a_picture_file_that_is_too_large_to_be_one_is_not_read(desk):
     desk.drop("cat.png", bytes(40_001))
     assert desk.read() == []
-    assert desk.source.files.failed["too_large"] == 1
+    assert desk.queries.files.failed["too_large"] == 1
 
 
 def test_queries_with_times_of_their_own_say_so(desk):
@@ -214,7 +216,7 @@ def test_hidden_temporary_and_foreign_names_stay(desk):
         desk.drop(name, "" if name == "empty.csv" else '{"input": "x"}')
     assert desk.read() == []
     assert desk.names() == sorted(names)
-    assert desk.source.files.pending() == 0
+    assert desk.queries.files.pending() == 0
 
 
 def test_links_pipes_and_folders_are_not_followed(desk, tmp_path):
@@ -246,7 +248,7 @@ def test_a_file_that_is_swapped_between_looking_and_opening_is_not_read(desk, tm
     else:
         victim.write_text(ndjson("other"))
     assert desk.poll() == []
-    assert sum(desk.source.files.failed.values()) == 0
+    assert sum(desk.queries.files.failed.values()) == 0
 
 
 def test_the_file_beside_a_picture_is_not_followed_out_of_the_folder(desk, tmp_path):
@@ -264,7 +266,7 @@ def test_a_link_in_place_of_a_subfolder_is_not_followed(desk, tmp_path, name):
     desk.drop("a.ndjson", ndjson("a") + ("" if name == "done" else "junk\n"))
     assert desk.inputs() == ["a"]
     assert os.listdir(tmp_path / "outside") == []
-    assert desk.source.files.failed["filing"] >= 1
+    assert desk.queries.files.failed["filing"] >= 1
     assert "a.ndjson" in desk.names()
 
 
@@ -292,7 +294,7 @@ def test_what_is_written_while_a_file_is_read_is_read_too_and_nothing_twice(desk
     assert [query.input_data for query in desk.judge()] == texts(1000)
     assert desk.inputs() == texts(1000, 1502)
     assert desk.names("done") == ["a.ndjson"]
-    assert desk.source.files.read == 1
+    assert desk.queries.files.read == 1
 
 
 def test_what_is_written_before_a_file_is_put_away_is_read_too(desk):
@@ -330,8 +332,8 @@ def test_a_file_that_vanishes_is_forgotten(desk, moment):
     desk.poll()
     desk.judge()
     assert desk.inputs() == []
-    assert sum(desk.source.files.failed.values()) == 0
-    assert desk.source.files.pending() == 0
+    assert sum(desk.queries.files.failed.values()) == 0
+    assert desk.queries.files.pending() == 0
 
 
 def test_a_file_that_is_renamed_while_it_waits_is_not_read_twice(desk):
@@ -369,8 +371,8 @@ def test_bad_lines_are_reported_and_good_ones_count(desk):
             "raw": '{"output": [1]}',
         },
     ]
-    assert desk.source.counts.rejected == {"malformed": 1, "missing_field": 1}
-    assert sum(desk.source.files.failed.values()) == 0
+    assert desk.queries.counts.rejected == {"malformed": 1, "missing_field": 1}
+    assert sum(desk.queries.files.failed.values()) == 0
     assert desk.names("done") == ["a.ndjson"]
 
 
@@ -401,7 +403,7 @@ def test_bad_rows_are_reported_by_their_physical_line(desk):
 def test_a_file_that_cannot_be_read_as_a_whole_is_moved_to_failed_with_its_reason(desk, name, data, reason):
     desk.drop(name, data)
     desk.read()
-    assert desk.source.files.failed == {**dict.fromkeys(desk.source.files.failed, 0), "unreadable": 1}
+    assert desk.queries.files.failed == {**dict.fromkeys(desk.queries.files.failed, 0), "unreadable": 1}
     assert name in desk.names("failed")
     assert desk.names() == ["failed"]
     assert desk.report()[-1]["reason"].startswith(reason)
@@ -414,7 +416,7 @@ def test_what_comes_before_the_break_of_a_file_counts(desk):
     found = desk.inputs()
     assert found == texts(len(found))
     assert found
-    assert desk.source.files.failed["unreadable"] == 1
+    assert desk.queries.files.failed["unreadable"] == 1
     assert desk.names("failed")[0].startswith("a.")
 
 
@@ -428,7 +430,7 @@ def test_a_line_beyond_the_limit_is_refused_and_reading_goes_on(desk):
 def test_an_element_beyond_the_limit_ends_the_file(desk):
     desk.drop("a.json", '[{"input": "a"}, {"input": "' + "x" * 9000 + '"}, {"input": "b"}]')
     assert desk.inputs() == ["a"]
-    assert desk.source.files.failed["too_large"] == 1
+    assert desk.queries.files.failed["too_large"] == 1
 
 
 def test_a_compressed_bomb_ends_early(desk, monkeypatch):
@@ -436,7 +438,7 @@ def test_a_compressed_bomb_ends_early(desk, monkeypatch):
     monkeypatch.setattr(drop_reading, "UNFOLDED_FACTOR", 20)
     desk.drop("a.ndjson.gz", gzip.compress(ndjson("a").encode() + (b" " * 99 + b"\n") * 200_000))
     assert desk.inputs() == ["a"]
-    assert desk.source.files.failed["too_large"] == 1
+    assert desk.queries.files.failed["too_large"] == 1
     assert desk.report()[-1]["offset"] < 10_000_000
 
 
@@ -444,7 +446,7 @@ def test_deep_nesting_and_broken_utf8_are_refused_like_any_bad_line(desk):
     deep = b'{"input": {"a": ' + b"[" * 3000 + b"\n"
     desk.drop("a.ndjson", deep + b'{"input": "\xff"}\n' + ndjson("a").encode())
     assert desk.inputs() == ["a"]
-    assert desk.source.counts.rejected == {"malformed": 2}
+    assert desk.queries.counts.rejected == {"malformed": 2}
 
 
 def test_a_fault_in_a_decoder_fails_the_file_and_not_the_source(desk, monkeypatch, caplog):
@@ -455,17 +457,17 @@ def test_a_fault_in_a_decoder_fails_the_file_and_not_the_source(desk, monkeypatc
     desk.drop("a.ndjson", ndjson("a"))
     desk.drop("b.csv", "input\nb\n")
     assert desk.inputs() == ["b"]
-    assert desk.source.files.failed["unreadable"] == 1
+    assert desk.queries.files.failed["unreadable"] == 1
     assert "the reader failed on a drop file" in caplog.text
 
 
 def test_a_report_is_bounded_and_the_file_is_kept_where_it_does_not_tell_all(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "REPORTED", 5)
+    monkeypatch.setattr(drop_queries, "REPORTED", 5)
     desk = Desk(tmp_path, done="delete")
     desk.drop("a.ndjson", ndjson("a") + "junk\n" * 2500)
     assert desk.inputs() == ["a"]
     assert len(desk.report()) == 5
-    assert desk.source.counts.rejected["malformed"] == 2500
+    assert desk.queries.counts.rejected["malformed"] == 2500
     assert "a.ndjson" in desk.names("failed")
 
 
@@ -489,11 +491,11 @@ def test_a_file_stays_until_its_last_query_is_judged(desk):
     desk.handed[0].done(())
     desk.poll()
     assert "a.ndjson" in desk.names()
-    assert desk.source.files.pending() == 1
+    assert desk.queries.files.pending() == 1
     desk.handed[1].done(())
     desk.poll()
     assert "a.ndjson" not in desk.names()
-    assert desk.source.files.pending() == 0
+    assert desk.queries.files.pending() == 0
 
 
 def test_the_same_name_dropped_anew_is_a_new_file_and_both_are_kept(desk):
@@ -515,7 +517,7 @@ def test_a_new_file_of_the_same_name_is_not_put_away_in_place_of_the_old_one(des
     assert [query.input_data for query in desk.judge()] == ["a"]
     assert desk.inputs() == ["b"]
     assert (desk.folder / "done" / "a.ndjson").read_text() == ndjson("b")
-    assert desk.source.files.read == 2
+    assert desk.queries.files.read == 2
 
 
 @pytest.mark.parametrize(
@@ -538,15 +540,15 @@ def test_a_file_that_cannot_be_put_away_is_counted_once_kept_and_not_read_again(
     assert desk.inputs() == ["a"]
     for _ in range(3):
         assert desk.inputs() == []
-    assert desk.source.files.failed["filing"] == 1
-    assert desk.source.files.read == 1
-    assert desk.source.files.pending() == 0
+    assert desk.queries.files.failed["filing"] == 1
+    assert desk.queries.files.read == 1
+    assert desk.queries.files.pending() == 0
     assert caplog.text.count("was read and cannot be put away") == 1
     (desk.folder / "done").unlink()
     desk.now += 61.0
     desk.poll()
     assert desk.names("done") == ["a.ndjson"]
-    assert desk.source.files.read == 1
+    assert desk.queries.files.read == 1
 
 
 def test_a_file_that_cannot_be_put_away_is_not_read_again_after_a_restart(desk):
@@ -569,7 +571,7 @@ def test_a_report_that_cannot_be_written_is_counted_and_the_file_is_kept(tmp_pat
     assert desk.inputs() == ["a"]
     assert "no report on a drop file could be written" in caplog.text
     assert "a.ndjson" in desk.names()
-    assert desk.source.files.failed["filing"] == 2
+    assert desk.queries.files.failed["filing"] == 2
 
 
 def refusing(error, names):
@@ -589,7 +591,7 @@ def test_a_file_that_the_system_does_not_open_fails(desk, monkeypatch, error):
     desk.drop("a.ndjson", ndjson("a"))
     monkeypatch.setattr(os, "open", refusing(error, ["a.ndjson"]))
     assert desk.read() == []
-    assert desk.source.files.failed["io"] == 1
+    assert desk.queries.files.failed["io"] == 1
     assert "a.ndjson" in desk.names("failed")
     assert desk.report() == [
         {"file": "a.ndjson", "line": 1, "offset": 0, "code": "io", "reason": os.strerror(error), "raw": ""}
@@ -714,7 +716,7 @@ def test_a_large_file_is_streamed(desk, name):
     desk.settle()
     tracemalloc.start()
     queries = 0
-    while delivery := desk.source.poll():
+    while delivery := desk.queries.poll():
         queries += len(delivery.queries)
         assert delivery.size <= drop_reading.CHUNK_BYTES + LIMITS.body_bytes
         delivery.done(())
@@ -792,15 +794,44 @@ def test_files_that_were_there_and_files_that_are_written_moved_in_and_linked_ar
     judging.wait_for(4)
     assert source.stop(10.0)
     assert sorted(judging.inputs) == ["moved", "renamed", "there", "written"]
-    assert source.counts.accepted == 4
+    assert source.queries.counts.accepted == 4
     assert len(os.listdir(folder / "done")) == 4
+
+
+class Noting:
+    """The real pipeline, and an event once so many queries were put."""
+
+    def __init__(self, pipeline, count):
+        self.pipeline, self.left, self.reached = pipeline, count, threading.Event()
+
+    def put(self, delivery, timeout):
+        taken = self.pipeline.put(delivery, timeout)
+        self.left -= taken and len(delivery.queries)
+        if self.left <= 0:
+            self.reached.set()
+        return taken
+
+
+def test_the_real_pipeline_judges_what_is_dropped(tmp_path):
+    pipeline = Pipeline(Models(Config(models=(Model(name="m"),))), capacity=2000, capacity_bytes=1 << 20)
+    pipeline.start()
+    (tmp_path / "drop").mkdir()
+    (tmp_path / "drop" / "a.csv").write_text("model,x,timestamp\n" + "m,1,50\n" * 4000)
+    noting = Noting(pipeline, 4000)
+    source = started(tmp_path, noting, settle_seconds=0.0)
+    assert noting.reached.wait(30)
+    assert source.stop(10.0)
+    assert pipeline.stop(10.0)
+    assert pipeline.models.of("m").queries == 4000
+    assert pipeline.models.of("m").clock == 50
+    assert pipeline.positions["drop"].taken == 4000
 
 
 def test_notices_make_reading_prompt(tmp_path, judging):
     """The settling time would take hours."""
     source = started(tmp_path, judging, settle_seconds=9999.0)
     seen = threading.Event()
-    look, source._look = source._look, lambda: (look(), seen.set())
+    look, source.queries._look = source.queries._look, lambda: (look(), seen.set())
     assert seen.wait(30)
     (tmp_path / "drop" / "written.ndjson").write_text(ndjson(["written"]))
     judging.wait_for(1)
@@ -842,7 +873,7 @@ def test_a_full_queue_holds_reading_back_and_a_stop_loses_nothing(tmp_path):
     source = started(tmp_path, full, settle_seconds=0.0, watching=False)
     assert full.asked.wait(30)
     assert source.stop(10.0)
-    assert source.counts.accepted == 0
+    assert source.queries.counts.accepted == 0
     desk = Desk(tmp_path)
     assert desk.inputs() == ["a"]
     assert len(desk.report()) == 1
@@ -865,7 +896,7 @@ def test_an_unexpected_fault_is_logged_and_reading_goes_on(tmp_path, judging, mo
             raise ZeroDivisionError("a fault")
         return real(path)
 
-    monkeypatch.setattr(module, "open_folder", failing)
+    monkeypatch.setattr(drop_queries, "open_folder", failing)
     source = started(tmp_path, judging, settle_seconds=0.0, watching=False)
     judging.wait_for(1)
     assert source.stop(10.0)
