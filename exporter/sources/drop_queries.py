@@ -184,7 +184,7 @@ class DropQueries:
         try:
             with open_folder(self._path) as folder:
                 reader = Reader(folder, file.arrival, self.limits, self._stopping)
-        except Changed:
+        except (Changed, FileNotFoundError):  # the file, or the whole folder
             self._pause(file)
             return None
         except OSError as error:

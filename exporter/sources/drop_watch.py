@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 from collections.abc import Callable
 
 from watchdog.events import FileClosedEvent, FileCreatedEvent, FileMovedEvent, FileSystemEvent, FileSystemEventHandler
@@ -51,8 +52,8 @@ def watch(path: str, arrivals: Arrivals, wake: Callable[[], None]) -> BaseObserv
 
 
 def _observer() -> BaseObserver:
-    try:
-        from watchdog.observers.inotify import InotifyObserver
-    except ImportError:
+    if sys.platform != "linux":
         return Observer()
+    from watchdog.observers.inotify import InotifyObserver
+
     return InotifyObserver(generate_full_events=True)  # tells a file that was moved in from one just created

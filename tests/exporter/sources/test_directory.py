@@ -781,7 +781,7 @@ def started(tmp_path, pipeline, **options):
     return source
 
 
-def test_files_that_were_there_and_files_that_are_written_moved_in_and_linked_are_read(tmp_path, judging):
+def test_files_that_were_there_and_files_that_are_written_moved_in_or_renamed_are_read(tmp_path, judging):
     folder = tmp_path / "drop"
     folder.mkdir()
     (folder / "there.ndjson").write_text(ndjson(["there"]))
