@@ -10,7 +10,7 @@ import stat
 import threading
 from typing import NamedTuple
 
-from exporter.sources.drop_positions import Identity
+from exporter.sources.drop.positions import Identity
 
 _KINDS = re.compile(
     r"(?P<stem>.+)\.((?P<kind>json|ndjson|jsonl|csv)(?P<gz>\.gz)?|png|jpe?g)", re.IGNORECASE | re.DOTALL

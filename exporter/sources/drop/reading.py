@@ -17,8 +17,8 @@ from detectors import Query
 from exporter.config import Limits
 from exporter.formats import Refused, Unreadable, native, picture, table
 from exporter.formats.split import Record, TooLarge, items, lines
-from exporter.sources.drop_arrivals import Arrival, kind_of
-from exporter.sources.drop_positions import Identity
+from exporter.sources.drop.arrivals import Arrival, kind_of
+from exporter.sources.drop.positions import Identity
 
 log = logging.getLogger(__name__)
 

@@ -2,8 +2,8 @@ import os
 
 import pytest
 
-from exporter.sources.drop_arrivals import Arrivals, kind_of, listing
-from exporter.sources.drop_positions import Identity
+from exporter.sources.drop.arrivals import Arrivals, kind_of, listing
+from exporter.sources.drop.positions import Identity
 
 SETTLE = 2.0
 

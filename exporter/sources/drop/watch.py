@@ -9,7 +9,7 @@ from watchdog.events import FileClosedEvent, FileCreatedEvent, FileMovedEvent, F
 from watchdog.observers import Observer
 from watchdog.observers.api import BaseObserver
 
-from exporter.sources.drop_arrivals import Arrivals
+from exporter.sources.drop.arrivals import Arrivals
 
 log = logging.getLogger(__name__)
 

@@ -2,9 +2,9 @@
 
 from msgspec.structs import replace
 
-from exporter.sources.drop_arrivals import Arrival
-from exporter.sources.drop_filing import printable, tag_of
-from exporter.sources.drop_positions import Position
+from exporter.sources.drop.arrivals import Arrival
+from exporter.sources.drop.filing import printable, tag_of
+from exporter.sources.drop.positions import Position
 
 
 class Progress:

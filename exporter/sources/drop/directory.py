@@ -14,9 +14,9 @@ from typing import Literal, Protocol
 
 from exporter.config import Limits
 from exporter.delivery import Delivery
-from exporter.sources import drop_positions
-from exporter.sources.drop_queries import LOOK_SECONDS, DropQueries
-from exporter.sources.drop_watch import watch
+from exporter.sources.drop import positions
+from exporter.sources.drop.queries import LOOK_SECONDS, DropQueries
+from exporter.sources.drop.watch import watch
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ class DropDirectory:
     def start(self, pipeline: Pipeline) -> None:
         """Go back to where the last run stopped and begin to read. Raises OSError when the folder is not to be had."""
         os.makedirs(self._path, exist_ok=True)
-        self.queries.seek(drop_positions.load(self._state))
+        self.queries.seek(positions.load(self._state))
         self._thread = threading.Thread(target=self._run, args=(pipeline,), name="drop", daemon=True)
         self._thread.start()
 
@@ -96,7 +96,7 @@ class DropDirectory:
 
     def _save(self) -> None:
         try:
-            drop_positions.save(self._state, self.queries.positions())
+            positions.save(self._state, self.queries.positions())
         except OSError as error:
             why = {"reason": error.strerror or str(error)}
             log.error("positions of drop files were not stored: unfinished files will be read anew", extra=why)

@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from exporter.sources.drop_positions import Identity, Position, load, save
+from exporter.sources.drop.positions import Identity, Position, load, save
 
 POSITIONS = [
     Position("a.csv", Identity(1, 2, 3, 4), offset=5, line=6, taken=7, refused=8),

@@ -20,9 +20,9 @@ from PIL import Image
 from exporter.config import Config, Limits, Model
 from exporter.models import Models
 from exporter.pipeline import Pipeline
-from exporter.sources import drop_filing, drop_queries, drop_reading
-from exporter.sources.directory import DropDirectory
-from exporter.sources.drop_positions import load
+from exporter.sources.drop import filing, queries, reading
+from exporter.sources.drop.directory import DropDirectory
+from exporter.sources.drop.positions import load
 
 LIMITS = Limits(body_bytes=4096, image_pixels=10_000)
 
@@ -434,8 +434,8 @@ def test_an_element_beyond_the_limit_ends_the_file(desk):
 
 
 def test_a_compressed_bomb_ends_early(desk, monkeypatch):
-    monkeypatch.setattr(drop_reading, "UNFOLDED_BYTES", 1 << 20)
-    monkeypatch.setattr(drop_reading, "UNFOLDED_FACTOR", 20)
+    monkeypatch.setattr(reading, "UNFOLDED_BYTES", 1 << 20)
+    monkeypatch.setattr(reading, "UNFOLDED_FACTOR", 20)
     desk.drop("a.ndjson.gz", gzip.compress(ndjson("a").encode() + (b" " * 99 + b"\n") * 200_000))
     assert desk.inputs() == ["a"]
     assert desk.queries.files.failed["too_large"] == 1
@@ -462,7 +462,7 @@ def test_a_fault_in_a_decoder_fails_the_file_and_not_the_source(desk, monkeypatc
 
 
 def test_a_report_is_bounded_and_the_file_is_kept_where_it_does_not_tell_all(tmp_path, monkeypatch):
-    monkeypatch.setattr(drop_queries, "REPORTED", 5)
+    monkeypatch.setattr(queries, "REPORTED", 5)
     desk = Desk(tmp_path, done="delete")
     desk.drop("a.ndjson", ndjson("a") + "junk\n" * 2500)
     assert desk.inputs() == ["a"]
@@ -718,7 +718,7 @@ def test_a_large_file_is_streamed(desk, name):
     queries = 0
     while delivery := desk.queries.poll():
         queries += len(delivery.queries)
-        assert delivery.size <= drop_reading.CHUNK_BYTES + LIMITS.body_bytes
+        assert delivery.size <= reading.CHUNK_BYTES + LIMITS.body_bytes
         delivery.done(())
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
@@ -849,7 +849,7 @@ def test_without_notices_the_folder_is_looked_through(tmp_path, judging, monkeyp
     def fail():
         raise OSError(errno.EMFILE, "inotify instance limit reached")
 
-    monkeypatch.setattr("exporter.sources.drop_watch._observer", fail)
+    monkeypatch.setattr("exporter.sources.drop.watch._observer", fail)
     with caplog.at_level(logging.WARNING):
         source = started(tmp_path, judging, settle_seconds=0.0)
         (tmp_path / "drop" / "a.ndjson").write_text(ndjson("a"))
@@ -888,7 +888,7 @@ def test_a_folder_that_cannot_be_made_is_an_error_at_the_start(tmp_path):
 def test_an_unexpected_fault_is_logged_and_reading_goes_on(tmp_path, judging, monkeypatch, caplog):
     (tmp_path / "drop").mkdir()
     (tmp_path / "drop" / "a.ndjson").write_text(ndjson("a"))
-    real, calls = drop_filing.open_folder, []
+    real, calls = filing.open_folder, []
 
     def failing(path):
         calls.append(path)
@@ -896,7 +896,7 @@ def test_an_unexpected_fault_is_logged_and_reading_goes_on(tmp_path, judging, mo
             raise ZeroDivisionError("a fault")
         return real(path)
 
-    monkeypatch.setattr(drop_queries, "open_folder", failing)
+    monkeypatch.setattr(queries, "open_folder", failing)
     source = started(tmp_path, judging, settle_seconds=0.0, watching=False)
     judging.wait_for(1)
     assert source.stop(10.0)

@@ -13,9 +13,9 @@ from typing import Literal
 
 import msgspec
 
-from exporter.sources.drop_arrivals import Arrival, kind_of
-from exporter.sources.drop_positions import Identity
-from exporter.sources.drop_reading import Failure
+from exporter.sources.drop.arrivals import Arrival, kind_of
+from exporter.sources.drop.positions import Identity
+from exporter.sources.drop.reading import Failure
 
 DONE, FAILED = "done", "failed"
 Where = Literal["done", "failed", "delete"]
