@@ -84,13 +84,15 @@ _array = msgspec.json.Decoder(list[NativeEvent])
 _monitaur = msgspec.json.Decoder(MonitaurEvent)
 _records = msgspec.json.Decoder(list[msgspec.Raw])
 _MODALITIES = {"llm": "text", "cv": "image", "auto": None}
+#: what msgspec raises on bytes from outside: no JSON or other types, no UTF-8, nested too deeply
+_BROKEN = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 def decode(body: bytes, limits: Limits) -> tuple[list[Query], list[Rejection]]:
     """Queries of a whole body, in order, and what was rejected of it. Raises Unreadable when it is no JSON at all."""
     try:
         events = _array.decode(body) if body.lstrip()[:1] == b"[" else _one.decode_lines(body)
-    except msgspec.MsgspecError:
+    except _BROKEN:
         return _record_by_record(body, limits)
     queries: list[Query] = []
     rejections: list[Rejection] = []
@@ -100,7 +102,7 @@ def decode(body: bytes, limits: Limits) -> tuple[list[Query], list[Rejection]]:
             if not _is_plain(event, limits):
                 _finish(event, limits)
         except Refused as refused:
-            positions = positions or _positions(body)
+            positions = positions or _positions(body, len(events))
             rejections.append(Rejection(positions[index], refused.code, refused.reason))
         else:
             queries.append(event)
@@ -113,7 +115,7 @@ def decode_line(line: bytes, limits: Limits) -> Query:
     """The query of one JSON object. Raises Refused."""
     try:
         event: Event = _one.decode(line)
-    except msgspec.MsgspecError as error:
+    except _BROKEN as error:
         event = _other_shape(line, error)
     if not _is_plain(event, limits):
         _finish(event, limits)
@@ -142,11 +144,12 @@ def _is_plain(event: Event, limits: Limits) -> bool:
     )
 
 
-def _positions(body: bytes) -> list[int]:
+def _positions(body: bytes, records: int) -> list[int]:
     """Position of each record in the body: its place in an array, its line (from 0) otherwise."""
-    if body.lstrip()[:1] == b"[":
-        return list(range(len(_records.decode(body))))
-    return [number for number, line in enumerate(body.split(b"\n")) if line.strip()]
+    lines = [number for number, line in enumerate(body.split(b"\n")) if line.strip()]
+    if body.lstrip()[:1] == b"[" or len(lines) != records:  # objects that share a line, or go over many
+        return list(range(records))
+    return lines
 
 
 def _record_by_record(body: bytes, limits: Limits) -> tuple[list[Query], list[Rejection]]:
@@ -167,17 +170,18 @@ def _taken_apart(body: bytes) -> list[tuple[int, Any]]:
     if body.lstrip()[:1] == b"[":
         try:
             return list(enumerate(_records.decode(body)))
-        except msgspec.MsgspecError as error:
+        except _BROKEN as error:
             raise Unreadable(f"the body is no JSON array: {_lower(error)}") from None
     try:
         msgspec.json.decode(body)  # one object, maybe over many lines
-    except msgspec.MsgspecError:
+    except _BROKEN:
         lines = body.split(b"\n")
         return [(number, line) for number, line in enumerate(lines) if line.strip()]
-    return [(0, body)]
+    blank = body[: len(body) - len(body.lstrip())]
+    return [(blank.count(b"\n"), body)]
 
 
-def _other_shape(line: bytes, error: msgspec.MsgspecError) -> Event:
+def _other_shape(line: bytes, error: Exception) -> Event:
     """The Monitaur request, if that is what the line holds. Raises Refused otherwise."""
     if isinstance(error, msgspec.ValidationError) and "missing required field `input`" in str(error):
         try:
@@ -188,8 +192,10 @@ def _other_shape(line: bytes, error: msgspec.MsgspecError) -> Event:
     raise _refused(error) from None
 
 
-def _refused(error: msgspec.MsgspecError) -> Refused:
+def _refused(error: Exception) -> Refused:
     text = str(error)
+    if isinstance(error, RecursionError):
+        return Refused("malformed", "no JSON object: nested too deeply")
     if not isinstance(error, msgspec.ValidationError) and "out of range" not in text:
         return Refused("malformed", f"no JSON object: {_lower(error)}")
     if "missing required field" in text:
