@@ -140,6 +140,7 @@ def _is_plain(event: Event, limits: Limits) -> bool:
         and (event.model_output is None or (type(event.model_output) is list and any(event.model_output)))
         and event.timestamp is None
         and event.modality is None
+        and event.tokens is None
         and type(event.id) is not int
     )
 

@@ -298,6 +298,11 @@ def test_every_field_arrives() -> None:
     assert query.metadata == {"team": "x"}
 
 
+def test_tokens_are_a_plain_mapping_with_both_counts() -> None:
+    assert one({"input": "a", "tokens": {"input": 3}}).tokens == {"input": 3, "output": 0}
+    assert one({"input": "a", "timestamp": 5, "tokens": {}}).tokens == {"input": 0, "output": 0}
+
+
 def test_the_monitaur_request_is_taken_too() -> None:
     query = one({"input_data": "a", "model_output": [0.5, 0.5], "modality": "llm", "id": 7})
     assert (query.input_data, query.model_output, query.modality, query.id) == ("a", [0.5, 0.5], "text", "7")
