@@ -281,6 +281,8 @@ def _features(features: dict[str, Any], limits: Limits) -> dict[str, Any]:
     for name, item in features.items():
         if item is not None and not isinstance(item, (str, int, float, bool)):
             raise Refused("invalid_input", f"input.{name}: expected a number, a text, true, false or null")
+        if type(item) is int and abs(item) >> 64:
+            raise Refused("invalid_input", f"input.{name}: a whole number beyond 64 bits")
     _bounded(sum(len(item) for item in features.values() if type(item) is str), limits.text_characters, "characters")
     return features
 
@@ -290,8 +292,11 @@ def _embedding(value: dict[str, Any], limits: Limits) -> dict[str, Any]:
     if not isinstance(numbers, list) or not numbers or not all(type(n) in (int, float) for n in numbers):
         raise Refused("invalid_input", "input.embedding: expected a list of numbers")
     _bounded(len(numbers), limits.vector_numbers, "numbers")
-    with np.errstate(over="ignore"):  # what float32 cannot hold is infinite there, and refused
-        return {"embedding": finite(np.array(numbers, np.float32))}
+    try:
+        with np.errstate(over="ignore"):  # what float32 cannot hold is infinite there, and refused
+            return {"embedding": finite(np.array(numbers, np.float32))}
+    except OverflowError:
+        raise Refused("invalid_input", "input.embedding: holds a whole number beyond every float") from None
 
 
 def _embedding_base64(value: dict[str, Any], limits: Limits) -> dict[str, Any]:
