@@ -142,6 +142,8 @@ def _is_plain(event: Event, limits: Limits) -> bool:
         and event.modality is None
         and event.tokens is None
         and type(event.id) is not int
+        and event.id != ""
+        and event.client != ""
     )
 
 
@@ -221,6 +223,8 @@ def _finish(event: Event, limits: Limits) -> None:
     """Check what the types cannot say, and turn the input into what detectors take. Raises Refused."""
     if type(event.id) is int:
         event.id = str(event.id)
+    # what senders write who have none: as a name it would make all their queries one
+    event.id, event.client = event.id or None, event.client or None
     if event.modality is not None:
         event.modality = _MODALITIES.get(event.modality, event.modality)  # type: ignore[assignment]
     if event.timestamp is not None:

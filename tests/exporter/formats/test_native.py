@@ -330,6 +330,12 @@ def test_modalities_of_other_tools_are_understood(sent: str, meant: str | None) 
     assert one({"input": "a", "modality": sent}).modality == meant
 
 
+def test_an_empty_id_and_an_empty_client_are_none() -> None:
+    query = one({"input": "a", "id": "", "client": ""})
+    assert (query.id, query.client) == (None, None)
+    assert one({"input": "a", "id": 0}).id == "0"
+
+
 def test_a_number_as_id_is_its_text() -> None:
     assert one({"input": "a", "id": 12345678901234567890}).id == "12345678901234567890"
 
