@@ -78,6 +78,12 @@ def test_a_gzip_body_may_have_several_members() -> None:
     assert read(gzip.compress(b"he") + gzip.compress(b"") + gzip.compress(b"llo")) == b"hello"
 
 
+def test_members_without_end_are_refused_before_they_cost_more_than_they_weigh() -> None:
+    assert read(gzip.compress(b"") * (body.MEMBERS - 1) + gzip.compress(b"hello"), limit=10_000) == b"hello"
+    said = refused(gzip.compress(b"") * 400_000, limit=8 << 20)
+    assert said == (400, f"the packed body has more than {body.MEMBERS} members")
+
+
 @pytest.mark.parametrize("encoding", ["br", "zstd", "gzip, deflate", "nonsense"])
 def test_an_unknown_encoding_is_415_and_the_known_ones_are_named(encoding: str) -> None:
     assert refused(b"hello", content_encoding=encoding) == (
