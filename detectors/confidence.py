@@ -72,7 +72,6 @@ class ConfidenceDetector(Detector):
         """Forget the scores seen so far."""
         self._history: deque[float] = deque(maxlen=self.options.max_history_size)
         self._sum = 0.0
-        self._counted = 0
         self._normalised = np.zeros(0, bool)
         self._largest = np.zeros(0)
 
@@ -101,7 +100,6 @@ class ConfidenceDetector(Detector):
                 self._sum -= self._history[0]
             self._history.append(score)
             self._sum += score
-        self._counted += len(scores)
 
     def observed(self, scores: np.ndarray) -> np.ndarray:
         """Entropies divided by ln k, so that models with different numbers of classes share the buckets."""

@@ -62,9 +62,15 @@ class Detector:
     def score(self, batch: Sequence[Query]) -> np.ndarray:
         """Scores of the queries, float64 (n,), in order; afterwards the queries belong to the detector's state.
 
-        Raises InvalidQuery with the position of the first query that it cannot take, and then keeps its state.
+        Raises InvalidQuery with the position of a query that it cannot take, and then keeps its state.
         """
-        return np.array([self._compute_score(query) for query in batch], dtype=np.float64)
+        scores = []
+        for index, query in enumerate(batch):
+            try:
+                scores.append(self._compute_score(query))
+            except InvalidQuery as error:
+                raise error.at(index) from None
+        return checked(scores, len(batch))
 
     def observed(self, scores: np.ndarray) -> np.ndarray:
         """The scores of the batch that was just scored, as they are counted in `buckets`."""
@@ -89,7 +95,7 @@ class Detector:
         return [self.explain(index, score) for index, score in enumerate(self.score(queries).tolist())]
 
     def window_queries(self) -> int:
-        """How many queries the detector looks back on now."""
+        """How many queries the detector compares with or averages over at the moment."""
         return 0
 
     def get_state(self) -> dict[str, Any]:
@@ -114,6 +120,48 @@ class Detector:
             reason,
             {"detector": self.name, "score": score, "threshold": self.threshold, **metadata},
         )
+
+
+class Adapted(Detector):
+    """A detector that keeps to the bare contract (score, threshold, get_state, reset_state), made a whole one.
+
+    Its own further attributes can be reached through it.
+    """
+
+    def __init__(self, detector: Any) -> None:
+        self.detector = detector
+        super().__init__(getattr(detector, "config", None))
+        self.threshold = float(detector.threshold)
+        for name in ("buckets", "missing", "observed", "explain", "window_queries"):
+            if hasattr(detector, name):
+                setattr(self, name, getattr(detector, name))
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "detector":  # not there yet: while the object is being copied
+            raise AttributeError(name)
+        return getattr(self.detector, name)
+
+    def score(self, batch: Sequence[Query]) -> np.ndarray:
+        """The scores of the adapted detector, checked."""
+        return checked(self.detector.score(batch), len(batch))
+
+    def get_state(self) -> dict[str, Any]:
+        """The state of the adapted detector."""
+        return self.detector.get_state()
+
+    def reset_state(self) -> None:
+        """Reset the adapted detector."""
+        self.detector.reset_state()
+
+
+def checked(scores: Any, count: int) -> np.ndarray:
+    """Scores as float64 (count,). Raises ValueError unless there is a finite one for each query."""
+    scores = np.asarray(scores, dtype=np.float64)
+    if scores.shape != (count,):
+        raise ValueError(f"{count} queries got scores of shape {scores.shape}")
+    if not np.isfinite(scores).all():
+        raise ValueError(f"a score is {scores[~np.isfinite(scores)][0]}: it must be finite")
+    return scores
 
 
 def flags(scores: Any, threshold: float) -> Any:

@@ -5,12 +5,33 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from detectors.confidence import ConfidenceDetector
+from detectors.contract import Adapted, Detector
+from detectors.repetition import (
+    ImageRepetitionDetector,
+    RepetitionDetector,
+    TabularRepetitionDetector,
+    TextRepetitionDetector,
+)
+from detectors.similarity import (
+    ImageSimilarityDetector,
+    SimilarityDetector,
+    TabularSimilarityDetector,
+    TextSimilarityDetector,
+)
 
 MODALITIES = ("image", "text", "tabular", "any")
 
 #: name -> {"class", "modality", "base"}
 DETECTORS: dict[str, dict[str, Any]] = {
     "confidence": {"class": ConfidenceDetector, "modality": "any", "base": "confidence_detector"},
+    "repetition": {"class": RepetitionDetector, "modality": "any", "base": "repetition_detector"},
+    "text_repetition": {"class": TextRepetitionDetector, "modality": "text", "base": "repetition_detector"},
+    "tabular_repetition": {"class": TabularRepetitionDetector, "modality": "tabular", "base": "repetition_detector"},
+    "image_repetition": {"class": ImageRepetitionDetector, "modality": "image", "base": "repetition_detector"},
+    "similarity": {"class": SimilarityDetector, "modality": "any", "base": "similarity_detector"},
+    "text_similarity": {"class": TextSimilarityDetector, "modality": "text", "base": "similarity_detector"},
+    "tabular_similarity": {"class": TabularSimilarityDetector, "modality": "tabular", "base": "similarity_detector"},
+    "image_similarity": {"class": ImageSimilarityDetector, "modality": "image", "base": "similarity_detector"},
 }
 
 
@@ -24,20 +45,22 @@ def list_detectors(modality: str | None = None, base: str | None = None) -> dict
     }
 
 
-def get_detector(name: str, config: Mapping[str, Any] | None = None, **kwargs: Any) -> Any:
+def get_detector(name: str, config: Mapping[str, Any] | None = None, **kwargs: Any) -> Detector:
     """A new detector. `config` holds its options; other arguments go to its constructor.
 
+    What is registered without being a `Detector` comes wrapped in one, so that every detector can do the same.
     Raises ValueError for an unknown name or option, and names the known ones.
     """
     known = _known()
     if name not in known:
         raise ValueError(f"unknown detector {name!r}; known: {', '.join(sorted(known))}")
     detector = known[name]["class"](config, **kwargs)
+    detector = detector if isinstance(detector, Detector) else Adapted(detector)
     detector.name = name
     return detector
 
 
-def load_from_config(config: Mapping[str, Any]) -> Any:
+def load_from_config(config: Mapping[str, Any]) -> Detector:
     """A new detector from {"name": ..., option: ...}; the argument is left as it was."""
     if "name" not in config:
         raise ValueError(f"expected a key 'name'; known detectors: {', '.join(sorted(_known()))}")

@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry, PlatformCollector, ProcessColle
 from exporter.api.app import build as build_api
 from exporter.canary import Canary
 from exporter.config import Config
+from exporter.config_change import Change, difference
 from exporter.config_file import ConfigError
 from exporter.metrics import Exposed, VedetteCollector
 from exporter.models import Models
@@ -48,8 +49,8 @@ class Service:
         self._ready = False
         self.pipeline = Pipeline(Models(config), limits.queue_queries, limits.queue_bytes)
         duplicates = Duplicates()
-        push = PushIntake(self.pipeline, duplicates, limits)
-        detect = DetectIntake(self.pipeline, duplicates, limits)
+        self._push = push = PushIntake(self.pipeline, duplicates, limits)
+        self._detect = detect = DetectIntake(self.pipeline, duplicates, limits)
         self.canary = Canary(self.pipeline, limits)
         now = time.time()
         self.exposed = Exposed(
@@ -79,14 +80,18 @@ class Service:
         """Take over the configuration anew. Raises ConfigError and changes nothing when it is wrong."""
         try:
             config = self._read_config()
-            with self.pipeline.lock:
-                self.pipeline.models = Models(config, previous=self.pipeline.models)
         except ConfigError:
             self.exposed.reload_successful = False
             raise
+        models = self.pipeline.models
+        change = difference(self.exposed.config, config, seen=list(models.by_label))
+        with self.pipeline.lock:
+            self.pipeline.models = Models(config, previous=self.pipeline.models)
+        self._push.limits = self._detect.limits = config.limits
+        self.http.body_bytes = config.limits.body_bytes
         self.exposed.config = config
         self.exposed.reload_successful, self.exposed.reloaded_at = True, time.time()
-        log.info("configuration reloaded")
+        _log_reload(change)
 
     def _reload_on_signal(self) -> None:
         try:
@@ -105,6 +110,7 @@ class Service:
                 lifespan="off",
                 access_log=False,
                 server_header=False,
+                proxy_headers=False,
                 log_config=None,
                 timeout_graceful_shutdown=5,
             )
@@ -128,6 +134,20 @@ class Service:
     def _stop(self) -> None:
         if not self.pipeline.stop(STOP_SECONDS):
             log.error("stopped before all queued queries were judged", extra={"queries": self.pipeline.waiting})
+
+
+def _log_reload(change: Change) -> None:
+    built = {model: detectors.built for model, detectors in change.detectors.items() if detectors.built}
+    log.info(
+        "configuration reloaded",
+        extra={
+            "models_added": ",".join(change.added),
+            "models_removed": ",".join(change.removed),
+            "detectors_built": ",".join(f"{model}/{name}" for model, names in built.items() for name in names),
+        },
+    )
+    for sentence in change.fixed:
+        log.warning(sentence)
 
 
 class _Server(uvicorn.Server):

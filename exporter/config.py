@@ -1,15 +1,53 @@
-"""The configuration: one YAML file into typed records; every key has a default."""
+"""The configuration as typed records: every section of the file, every key with its default.
 
-from typing import Annotated, Any, Literal
+`config_file.load` reads it. What holds for a model, its own keys over the defaults, is `Config.model(name)`.
+"""
+
+import re
+from typing import Annotated, Any, Literal, Self, TypeVar
+from urllib.parse import urlsplit
 
 import msgspec
 
-Ratio = Annotated[float, msgspec.Meta(gt=0, le=1)]
-Count = Annotated[int, msgspec.Meta(ge=1)]
+from exporter.records import Form, Record, shown
+from exporter.units import Bytes, Seconds
+from exporter.yaml_lines import Path, Report
+
+#: the label value under which models beyond the limit are counted together
+RESERVED_MODEL = "other"
+MODEL_NAME = re.compile(r"[A-Za-z0-9._:/@-]{1,128}", re.ASCII)
+#: detectors that have one kind for each modality, `text_repetition` and so on
+BY_MODALITY = {"repetition": ("text", "image", "tabular"), "similarity": ("text", "image", "tabular")}
 
 
-class Record(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
-    """A section of the file. Unknown keys are errors."""
+def _model_name(value: Any) -> Any:
+    if isinstance(value, str) and (value == RESERVED_MODEL or not MODEL_NAME.fullmatch(value)):
+        raise ValueError(value)
+    return value
+
+
+def _address(value: Any) -> Any:
+    """An address to which paths can be appended: without a slash at the end."""
+    if not isinstance(value, str):
+        return value
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
+        raise ValueError(value)
+    if "@" in parts.netloc or parts.query or parts.fragment or not re.fullmatch(r"[!-~]+", value):
+        raise ValueError(value)
+    return value.rstrip("/")
+
+
+Ratio = Annotated[float, msgspec.Meta(gt=0, le=1), Form("a number above 0 and at most 1")]
+Count = Annotated[int, msgspec.Meta(ge=1), Form("a whole number of at least 1")]
+Text = Annotated[str, msgspec.Meta(min_length=1), Form("a text that is not empty")]
+Address = Annotated[str, Form("an address such as http://host:3000, without user, password and query", _address)]
+ModelName = Annotated[str, Form("1 to 128 of the characters A-Z a-z 0-9 . _ : / @ -, and not 'other'", _model_name)]
+Modality = Literal["text", "image", "tabular", "embedding", "auto"]
+Profile = Literal["default", "strict", "stream"]
+
+
+# -- the sections of the file
 
 
 class AlertShare(Record, frozen=True, kw_only=True):
@@ -19,19 +57,52 @@ class AlertShare(Record, frozen=True, kw_only=True):
     critical: Ratio = 0.2
 
 
+class OwnAlertShare(Record, frozen=True, kw_only=True):
+    """The alert share of one model or detector; what is None holds from above."""
+
+    warning: Ratio | None = None
+    critical: Ratio | None = None
+
+
 class DetectorConfig(Record, frozen=True, kw_only=True):
-    """A detector of a model: its name, its options, and its own alert share where it has one."""
+    """A detector in a list: its name, its options, and its own alert share where it has one.
+
+    In the file it is the name alone, or a mapping with the name as its only key.
+    """
 
     name: str
-    options: dict[str, Any] = {}
-    alert_share: AlertShare | None = None
+    options: dict[str, Any] = msgspec.field(default_factory=dict)
+    alert_share: OwnAlertShare | None = None
+
+    @classmethod
+    def read(cls, data: Any, path: Path, report: Report) -> Self:
+        """The entry from `name`, or from `{name: {option: value, alert_share: {...}}}`. The name is None if wrong."""
+        entry = {data: None} if isinstance(data, str) else data
+        if not isinstance(entry, dict) or len(entry) != 1:
+            got = "the keys " + ", ".join(entry) if isinstance(entry, dict) and entry else shown(data)
+            report(path, f"expected the name of a detector, or one name with its options below it, got {got}")
+            return cls(name=None)  # type: ignore[arg-type]  # never handed out: parse raises
+        [(name, options)] = entry.items()
+        if not isinstance(options, dict | None):
+            report((*path, name), f"expected a mapping, got {shown(options)}")
+        options = dict(options) if isinstance(options, dict) else {}
+        share = options.pop("alert_share", None)
+        own = None if share is None else OwnAlertShare.read(share, (*path, name, "alert_share"), report)
+        return cls(name=name, options=options, alert_share=own)
 
 
 class Clients(Record, frozen=True, kw_only=True):
     """How evidence on clients is weighed, and which clients are never alarmed on."""
 
-    profile: Literal["default", "strict", "stream"] = "default"
-    allow: list[str] = []
+    profile: Profile = "default"
+    allow: tuple[Text, ...] = ()
+
+
+class OwnClients(Record, frozen=True, kw_only=True):
+    """The same for one model; what is None holds from above."""
+
+    profile: Profile | None = None
+    allow: tuple[Text, ...] | None = None
 
 
 DEFAULT_DETECTORS = (
@@ -50,21 +121,21 @@ class Defaults(Record, frozen=True, kw_only=True):
 
 
 class Model(Record, frozen=True, kw_only=True):
-    """A model whose queries are watched."""
+    """A model whose queries are watched. What is None holds from the defaults."""
 
-    name: str
+    name: ModelName
     version: str = ""
-    modality: Literal["text", "image", "tabular", "embedding", "auto"] = "auto"
+    modality: Modality = "auto"
     detectors: tuple[DetectorConfig, ...] | None = None
-    alert_share: AlertShare | None = None
-    clients: Clients | None = None
-    expected_interval: float | None = None  # seconds
+    alert_share: OwnAlertShare | None = None
+    clients: OwnClients | None = None
+    expected_interval: Seconds | None = None
 
 
 class DropDirectory(Record, frozen=True, kw_only=True):
     """A folder whose files are read as queries; what happens to a file that was read."""
 
-    path: str
+    path: Text
     done: Literal["move", "delete"] = "move"
 
 
@@ -77,7 +148,7 @@ class Sources(Record, frozen=True, kw_only=True):
 class Storage(Record, frozen=True, kw_only=True):
     """Where the state lives, and whether what is accepted is synced to the disk before the answer."""
 
-    path: str = "./state"
+    path: Text = "./state"
     sync: bool = True
 
 
@@ -86,11 +157,11 @@ class Limits(Record, frozen=True, kw_only=True):
 
     models: Count = 100
     series: Count = 20_000
-    evidence_bytes: Count = 1 << 30
-    body_bytes: Count = 8 << 20
+    evidence_bytes: Bytes = 1 << 30
+    body_bytes: Bytes = 8 << 20
     body_queries: Count = 10_000
     queue_queries: Count = 50_000
-    queue_bytes: Count = 256 << 20
+    queue_bytes: Bytes = 256 << 20
     text_characters: Count = 1_000_000
     vector_numbers: Count = 100_000
     image_pixels: Count = 16_000_000
@@ -99,9 +170,31 @@ class Limits(Record, frozen=True, kw_only=True):
 class External(Record, frozen=True, kw_only=True):
     """Addresses under which people reach this service and its neighbours, for the links in notifications."""
 
-    url: str = "http://localhost:10833"
-    grafana_url: str | None = None
-    alertmanager_url: str | None = None
+    url: Address = "http://localhost:10833"
+    grafana_url: Address | None = None
+    alertmanager_url: Address | None = None
+
+
+# -- what holds for one model
+
+
+class ResolvedDetector(Record, frozen=True, kw_only=True):
+    """A detector of a model. name: in the registry and in the label `detector`, such as `text_repetition`."""
+
+    name: str
+    options: dict[str, Any]
+    alert_share: AlertShare
+
+
+class ResolvedModel(Record, frozen=True, kw_only=True):
+    """What holds for a model: its own keys, else the defaults."""
+
+    name: str
+    version: str
+    modality: Modality
+    detectors: tuple[ResolvedDetector, ...]
+    clients: Clients
+    expected_interval: float | None  # seconds
 
 
 class Config(Record, frozen=True, kw_only=True):
@@ -114,39 +207,38 @@ class Config(Record, frozen=True, kw_only=True):
     limits: Limits = Limits()
     external: External = External()
 
-    def model(self, name: str) -> "ResolvedModel":
-        m = next((x for x in self.models if x.name == name), Model(name=name))
+    def model(self, name: str) -> ResolvedModel:
+        """What holds for the model of this name, configured or not."""
+        own = next((model for model in self.models if model.name == name), Model(name=name))
+        share = overlaid(self.defaults.alert_share, own.alert_share)
+        entries = self.defaults.detectors if own.detectors is None else own.detectors
         return ResolvedModel(
             name=name,
-            version=m.version,
-            modality=m.modality,
-            clients=m.clients or self.defaults.clients,
-            expected_interval=m.expected_interval,
-            detectors=tuple(
-                ResolvedDetector(
-                    name=d.name,
-                    detector=d.name,
-                    options=d.options,
-                    alert_share=d.alert_share or m.alert_share or self.defaults.alert_share,
-                )
-                for d in (m.detectors or self.defaults.detectors)
-            ),
+            version=own.version,
+            modality=own.modality,
+            detectors=tuple(_resolved(entry, own.modality, share) for entry in entries),
+            clients=overlaid(self.defaults.clients, own.clients),
+            expected_interval=own.expected_interval,
         )
 
 
-class ResolvedDetector(Record, frozen=True, kw_only=True):
-    """A detector of a model: its label, its name in the registry, its options and its alert share."""
+def detector_name(written: str, modality: str) -> str:
+    """The registry's name of a detector in a model of this modality: `repetition` in a text model, `text_repetition`.
 
-    name: str
-    detector: str
-    options: dict[str, Any]
-    alert_share: AlertShare
+    Models of modality `auto` or `embedding` have the generic ones.
+    """
+    return f"{modality}_{written}" if modality in BY_MODALITY.get(written, ()) else written
 
 
-class ResolvedModel(Record, frozen=True, kw_only=True):
-    name: str
-    version: str
-    modality: str
-    detectors: tuple[ResolvedDetector, ...]
-    clients: Clients
-    expected_interval: float | None
+Section = TypeVar("Section", AlertShare, Clients)
+
+
+def overlaid(base: Section, own: OwnAlertShare | OwnClients | None) -> Section:
+    """The base with what the nearer section gives."""
+    given = msgspec.structs.asdict(own) if own else {}
+    return msgspec.structs.replace(base, **{key: value for key, value in given.items() if value is not None})
+
+
+def _resolved(entry: DetectorConfig, modality: str, share: AlertShare) -> ResolvedDetector:
+    name = detector_name(entry.name, modality)
+    return ResolvedDetector(name=name, options=entry.options, alert_share=overlaid(share, entry.alert_share))

@@ -83,11 +83,11 @@ class WatchedModel:
 def _tally(config: ResolvedDetector, previous: WatchedModel | None) -> Tally:
     """A new tally, or the previous one with its window and counts when the detector is the same as before."""
     for tally in previous.tallies if previous else ():
-        if (tally.name, tally.config.detector, tally.config.options) == (config.name, config.detector, config.options):
+        if (tally.name, tally.config.options) == (config.name, config.options):
             tally = copy(tally)
             tally.config = config
             return tally
-    return Tally(config, get_detector(config.detector, config.options))
+    return Tally(config, get_detector(config.name, config.options))
 
 
 class Models:

@@ -11,6 +11,7 @@ from bisect import bisect_left
 from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from itertools import repeat
+from queue import SimpleQueue
 from typing import Any
 
 from detectors import Query
@@ -53,7 +54,10 @@ class Pipeline:
         self._seconds: defaultdict[str, float] = defaultdict(float)
         self._waiting: deque[Delivery] = deque()
         self._queries = self._bytes = 0
-        self._changed = threading.Condition(threading.Lock())
+        self._guard = threading.Lock()
+        self._room = threading.Condition(self._guard)
+        self._wake: SimpleQueue[None] = SimpleQueue()  # cheaper to be woken by than a condition
+        self._idle = False
         self._stopping = False
         self._expired_at = 0.0
         self._thread = threading.Thread(target=self._run, name="judge", daemon=True)
@@ -67,18 +71,18 @@ class Pipeline:
 
     def offer(self, delivery: Delivery) -> bool:
         """Queue a delivery if there is room for all of it, at once."""
-        with self._changed:
+        with self._guard:
             return self._enqueue(delivery)
 
     def put(self, delivery: Delivery, timeout: float) -> bool:
         """Queue a delivery, waiting for room. False when there was none in time, or when the pipeline is stopping."""
         deadline = time.monotonic() + timeout
-        with self._changed:
+        with self._room:
             while not self._enqueue(delivery):
                 left = deadline - time.monotonic()
                 if self._stopping or left <= 0:
                     return False
-                self._changed.wait(left)
+                self._room.wait(left)
             return True
 
     def _enqueue(self, delivery: Delivery) -> bool:
@@ -89,8 +93,13 @@ class Pipeline:
         self._waiting.append(delivery)
         self._queries += size
         self._bytes += delivery.size
-        self._changed.notify_all()
+        self._wake_up()
         return True
+
+    def _wake_up(self) -> None:
+        if self._idle:
+            self._idle = False
+            self._wake.put(None)
 
     def seconds_until_room(self) -> int:
         """After how many seconds a refused sender may try again: what it takes to judge half of the queue."""
@@ -104,9 +113,10 @@ class Pipeline:
 
     def stop(self, timeout: float) -> bool:
         """Take nothing more, judge what is queued, and end. False when that took longer than the time-out."""
-        with self._changed:
+        with self._room:
             self._stopping = True
-            self._changed.notify_all()
+            self._wake_up()
+            self._room.notify_all()
         self._thread.join(timeout)
         return not self._thread.is_alive()
 
@@ -120,18 +130,23 @@ class Pipeline:
 
     def _take(self) -> list[Delivery]:
         """What has arrived, up to a batch; waits for the first. Empty when all is judged and the pipeline stops."""
-        with self._changed:
-            while not self._waiting and not self._stopping:
-                self._changed.wait()
-            taken: list[Delivery] = []
-            size = 0
-            while self._waiting and (not taken or size + len(self._waiting[0].queries) <= BATCH):
-                taken.append(self._waiting.popleft())
-                size += len(taken[-1].queries)
-            self._queries -= size
-            self._bytes -= sum(delivery.size for delivery in taken)
-            self._changed.notify_all()
-            return taken
+        while True:
+            with self._room:
+                if self._waiting or self._stopping:
+                    return self._next_batch()
+                self._idle = True
+            self._wake.get()
+
+    def _next_batch(self) -> list[Delivery]:
+        taken: list[Delivery] = []
+        size = 0
+        while self._waiting and (not taken or size + len(self._waiting[0].queries) <= BATCH):
+            taken.append(self._waiting.popleft())
+            size += len(taken[-1].queries)
+        self._queries -= size
+        self._bytes -= sum(delivery.size for delivery in taken)
+        self._room.notify_all()
+        return taken
 
     def judge(self, deliveries: Sequence[Delivery]) -> None:
         """Judge deliveries in order, count, commit their positions, and tell who waits for them."""

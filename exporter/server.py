@@ -37,7 +37,7 @@ class HotPaths:
         telemetry_path: str = "/metrics",
     ) -> None:
         self._push, self._detect, self._registry = push, detect, registry
-        self._is_ready, self._behind, self._limit = is_ready, behind, body_bytes
+        self._is_ready, self._behind, self.body_bytes = is_ready, behind, body_bytes
         self._scrapes = asyncio.Semaphore(4)
         self._routes: dict[str, tuple[str, Callable[[Scope, body.Receive, Send], Awaitable[None]]]] = {
             "/api/v1/queries": ("POST", self._queries),
@@ -65,7 +65,7 @@ class HotPaths:
             return
 
     async def _queries(self, scope: Scope, receive: body.Receive, send: Send) -> None:
-        data = await body.read(scope, receive, self._limit)
+        data = await body.read(scope, receive, self.body_bytes)
         if not self._is_ready():
             await _reply(send, refusal(503, "not ready", 1))
         elif len(data) <= INLINE_BYTES and b"_base64" not in data:
@@ -74,7 +74,7 @@ class HotPaths:
             await _reply(send, await asyncio.to_thread(self._push.push, data))
 
     async def _detect_one(self, scope: Scope, receive: body.Receive, send: Send) -> None:
-        data = await body.read(scope, receive, self._limit)
+        data = await body.read(scope, receive, self.body_bytes)
         if not self._is_ready():
             await _reply(send, refusal(503, "not ready", 1))
         else:

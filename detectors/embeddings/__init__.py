@@ -1,0 +1,1 @@
+"""Vectors for queries without a model: near in angle where the queries are near. Nothing is learned or downloaded."""

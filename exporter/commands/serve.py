@@ -55,6 +55,7 @@ def _settle() -> None:
     """What was loaded at the start stays: the collector need not look at it again, and freed pages go back."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(50_000, 20, 20)  # queries come and go by the thousand and hold no cycles
     if sys.platform == "linux":
         ctypes.CDLL(None).malloc_trim(0)
 

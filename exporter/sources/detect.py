@@ -28,7 +28,8 @@ class DetectIntake:
     def __init__(
         self, pipeline: Pipeline, duplicates: Duplicates, limits: Limits, clock: Callable[[], float] = time.time
     ) -> None:
-        self._pipeline, self._duplicates, self._limits, self._clock = pipeline, duplicates, limits, clock
+        self._pipeline, self._duplicates, self._clock = pipeline, duplicates, clock
+        self.limits = limits
         self.counts = IntakeCounts()
         self._turn: list[Waiting] = []
         self._answers: dict[bytes, Reply] = {}
@@ -36,7 +37,7 @@ class DetectIntake:
     async def detect(self, body: bytes) -> Reply:
         """Judge the query of a body: 200; 422 when it is invalid or no detector could judge it; 429 without room."""
         try:
-            query = native.decode_line(body, self._limits)
+            query = native.decode_line(body, self.limits)
         except Refused as refused:
             self.counts.rejected[refused.code] += 1
             return refusal(400 if refused.code == "malformed" else 422, refused.reason)

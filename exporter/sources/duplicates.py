@@ -28,7 +28,7 @@ class Duplicates:
     def __init__(self, seconds: float = HOUR, size: int = MILLION, secret: bytes | None = None) -> None:
         self._seconds, self._size = seconds / GENERATIONS, max(size // GENERATIONS, 1)
         self._secret = secret or secrets.token_bytes(32)  # the input is hostile: collisions must not be computable
-        self._generations: deque[dict[bytes, frozenset[bytes]]] = deque([{}], maxlen=GENERATIONS + 1)
+        self._generations: deque[dict[bytes, bytes]] = deque([{}], maxlen=GENERATIONS + 1)
         self._begun = 0.0
         #: to be held from `sort_out` to `remember`, so that of two equal bodies at once one is the duplicate
         self.lock = threading.Lock()
@@ -40,7 +40,7 @@ class Duplicates:
         """
         fresh: list[Query] = []
         reused: list[Query] = []
-        entries: dict[bytes, frozenset[bytes]] = {}
+        entries: dict[bytes, bytes] = {}
         for query in queries:
             if query.id is None:
                 fresh.append(query)
@@ -48,16 +48,16 @@ class Duplicates:
             key, content = self._keys(query, sender)
             known = entries.get(key) or self._find(key)
             if known is None:
-                entries[key] = frozenset((content,))
-            elif content in known:
+                entries[key] = content
+            elif content in known:  # a run of digests; one that straddles two is as unlikely as a collision
                 continue
             else:
-                entries[key] = known | {content}
+                entries[key] = known + content
                 reused.append(query)
             fresh.append(query)
         return Sorted(fresh, reused, len(queries) - len(fresh), entries)
 
-    def remember(self, entries: dict[bytes, frozenset[bytes]], now: float) -> None:
+    def remember(self, entries: dict[bytes, bytes], now: float) -> None:
         """Keep the entries of a `sort_out`."""
         if now - self._begun >= self._seconds or len(self._generations[0]) >= self._size:
             self._generations.appendleft({})
@@ -68,7 +68,7 @@ class Duplicates:
         """One key for sender, model, client, id and content."""
         return b"".join(self._keys(query, sender))
 
-    def _find(self, key: bytes) -> frozenset[bytes] | None:
+    def _find(self, key: bytes) -> bytes | None:
         for generation in self._generations:
             if key in generation:
                 return generation[key]
@@ -86,7 +86,7 @@ class Sorted(msgspec.Struct):
     fresh: list[Query]
     reused: list[Query]
     duplicates: int
-    entries: dict[bytes, frozenset[bytes]]
+    entries: dict[bytes, bytes]
 
 
 def _array(value: np.ndarray) -> Any:

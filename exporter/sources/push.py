@@ -21,17 +21,18 @@ class PushIntake:
     def __init__(
         self, pipeline: Pipeline, duplicates: Duplicates, limits: Limits, clock: Callable[[], float] = time.time
     ) -> None:
-        self._pipeline, self._duplicates, self._limits, self._clock = pipeline, duplicates, limits, clock
+        self._pipeline, self._duplicates, self._clock = pipeline, duplicates, clock
+        self.limits = limits
         self.counts = IntakeCounts()
 
     def push(self, body: bytes, sender: str = "") -> Reply:
         """Take the queries of a body: 202; 422 when all are rejected; 400, 413 or 429 when none was taken."""
         try:
-            queries, rejections = native.decode(body, self._limits)
+            queries, rejections = native.decode(body, self.limits)
         except Unreadable as error:
             return self._refuse(400, "malformed", 1, str(error))
-        if len(queries) > self._limits.body_queries:
-            detail = f"{len(queries)} queries in one body, more than the {self._limits.body_queries} allowed"
+        if len(queries) > self.limits.body_queries:
+            detail = f"{len(queries)} queries in one body, more than the {self.limits.body_queries} allowed"
             return self._refuse(413, "too_large", len(queries), detail)
         with self._duplicates.lock:
             taken = self._take(queries, sender, len(body))

@@ -1,0 +1,105 @@
+"""docs/configuration.md says what the records say, and everything in it can be read."""
+
+import re
+from pathlib import Path
+from typing import get_args, get_origin
+
+import msgspec
+import pytest
+import yaml
+
+from exporter.config import Config, DetectorConfig, detector_name
+from exporter.config_change import FIXED
+from exporter.config_file import ConfigError, parse
+from exporter.records import Record, convert, expected
+from exporter.yaml_lines import MAX_CHARACTERS, MAX_VALUES
+
+PAGE = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
+SNIPPETS = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+ROWS = re.findall(r"^\| `([a-z_.\[\]]+)` \| (.+?) \| (.+?) \| (.+?) \|$", PAGE, re.MULTILINE)
+
+
+def record_in(kind):
+    """The record that a field holds, alone or in a list; None for plain values and for detectors."""
+    kinds = [kind, *get_args(kind), *(inner for one in get_args(kind) for inner in get_args(one))]
+    found = [one for one in kinds if isinstance(one, type) and issubclass(one, Record)]
+    return found[0] if found and found[0] is not DetectorConfig else None
+
+
+def keys(record, prefix=""):
+    """(key, field) for every key that people can write; sections with a default only through their keys."""
+    for field in msgspec.structs.fields(record):
+        key = f"{prefix}{field.name}"
+        inner = record_in(field.type)
+        is_list = get_origin(field.type) is tuple
+        if inner is None or is_list or key == "sources.drop_directory":
+            yield key, field
+        if inner is not None:
+            yield from keys(inner, f"{key}[]." if is_list else f"{key}.")
+
+
+KEYS = dict(keys(Config))
+#: keys that may be left out without anything taking their place
+OPTIONAL = {
+    "models[].expected_interval",
+    "sources.drop_directory",
+    "external.grafana_url",
+    "external.alertmanager_url",
+}
+
+
+def test_the_page_names_every_key_once_and_no_other():
+    assert sorted(key for key, *_ in ROWS) == sorted(KEYS)
+    assert len(KEYS) > 25
+
+
+@pytest.mark.parametrize(("key", "words", "default", "meaning"), ROWS)
+def test_type_and_default_of_a_key_are_those_of_the_record(key, words, default, meaning):
+    field = KEYS[key]
+    assert words == expected(field.type)
+    assert meaning.endswith(".")
+    if field.required:
+        assert default == "required"
+    elif field.default is None:
+        assert default == ("none" if key in OPTIONAL else "as in `defaults`")
+    elif key != "defaults.detectors":
+        written = yaml.safe_load(default.strip("`"))
+        assert convert(field.type, written, (), pytest.fail) == field.default
+
+
+@pytest.mark.parametrize("snippet", SNIPPETS)
+def test_every_snippet_can_be_read(snippet):
+    parse(snippet, "snippet", {"FRAUD_MODEL": "fraud", "SERIES": "500"})
+
+
+def test_the_snippet_of_the_default_detectors_is_the_default():
+    [snippet] = [snippet for snippet in SNIPPETS if snippet in PAGE.split("`defaults.detectors` is:")[1]]
+    assert parse(snippet) == Config()
+
+
+def test_the_example_has_every_section_and_every_key_of_a_model():
+    example = yaml.safe_load(SNIPPETS[0])
+    assert set(example) == set(Config.__struct_fields__)
+    written = set().union(*example["models"])
+    assert written == {key.split("].")[1].split(".")[0] for key in KEYS if key.startswith("models[].")}
+
+
+def test_the_errors_shown_are_real():
+    text = "models:\n- name: m\n  version: a\n  expected_interval: 5 minutes\n  modality: text\n  detector: []\n"
+    with pytest.raises(ConfigError) as error:
+        parse(text, "vedette.yml")
+    assert f"```text\n{error.value}\n```" in PAGE
+
+
+def test_the_table_of_modalities_is_how_detectors_are_named():
+    rows = re.findall(r"^\| ([a-z, ]+) \| `(\w+)` \| `(\w+)` \|$", PAGE, re.MULTILINE)
+    named = {modality: names for modalities, *names in rows for modality in modalities.split(", ")}
+    assert set(named) == set(get_args(KEYS["models[].modality"].type))
+    for modality, names in named.items():
+        assert names == [detector_name("repetition", modality), detector_name("similarity", modality)]
+
+
+def test_the_page_names_what_needs_a_restart_and_the_bounds_of_a_file():
+    section = PAGE.split("## Reload")[1].split("##")[0]
+    assert set(re.findall(r"`([a-z]+\.[a-z_]+)`", section)) == set(FIXED)
+    assert f"{MAX_CHARACTERS:,} characters and {MAX_VALUES:,} values" in PAGE
