@@ -75,9 +75,9 @@ class Duplicates:
         return None
 
     def _keys(self, query: Query, sender: str) -> tuple[bytes, bytes]:
-        name = f"{sender}\0{query.model}\0{query.client}\0{query.id}"
+        name = _encoder.encode((sender, query.model, query.client, query.id))
         content = _encoder.encode((query.input_data, query.model_output))
-        return sha256(self._secret + name.encode()).digest()[:12], sha256(self._secret + content).digest()[:12]
+        return sha256(self._secret + name).digest()[:12], sha256(self._secret + content).digest()[:12]
 
 
 class Sorted(msgspec.Struct):
