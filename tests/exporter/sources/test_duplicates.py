@@ -115,3 +115,19 @@ def test_at_least_the_last_ids_up_to_the_size_are_known_and_not_many_more() -> N
         known = [duplicates.sort_out([asked(id=str(past))], "").duplicates for past in range(number + 1)]
         assert sum(known) <= 150
         assert all(known[-100:])
+
+
+def test_the_contents_of_one_id_are_forgotten_as_those_of_many_are() -> None:
+    duplicates = Duplicates(size=100)
+    for number in range(1000):
+        take(duplicates, asked(str(number)))
+    known = [duplicates.sort_out([asked(str(past))], "").duplicates for past in range(1000)]
+    assert sum(known) <= 300
+    assert all(known[-100:])
+
+
+def test_an_id_stays_reused_as_long_as_one_of_its_contents_is_known() -> None:
+    duplicates = Duplicates(seconds=3600)
+    for minute in range(200):
+        assert take(duplicates, asked(str(minute)), now=10_000 + 60 * minute) == (0, int(minute > 0))
+        assert take(duplicates, asked(str(minute)), now=10_000 + 60 * minute) == (1, 0)
