@@ -72,7 +72,10 @@ class Duplicates:
 
     def _keys(self, query: Query, sender: str) -> tuple[bytes, bytes]:
         name = _encoder.encode((sender, query.model, query.client, query.id))
-        content = _encoder.encode((query.input_data, query.model_output))
+        try:
+            content = _encoder.encode((query.input_data, query.model_output))
+        except (OverflowError, RecursionError):  # whole numbers or nesting beyond msgpack: equal to nothing
+            content = secrets.token_bytes(12)
         return sha256(self._secret + name).digest()[:12], sha256(self._secret + content).digest()[:12]
 
 

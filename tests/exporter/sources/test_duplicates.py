@@ -131,3 +131,14 @@ def test_an_id_stays_reused_as_long_as_one_of_its_contents_is_known() -> None:
     for minute in range(200):
         assert take(duplicates, asked(str(minute)), now=10_000 + 60 * minute) == (0, int(minute > 0))
         assert take(duplicates, asked(str(minute)), now=10_000 + 60 * minute) == (1, 0)
+
+
+def test_content_that_cannot_be_compared_is_equal_to_nothing() -> None:
+    duplicates = Duplicates()
+    nested: list[Any] = []
+    for _ in range(100_000):
+        nested = [nested]
+    for output in ({"label": 10**30}, {"boxes": nested}):
+        query = asked(model_output=output)
+        assert take(duplicates, query)[0] == 0
+        assert take(duplicates, query) == (0, 1)
