@@ -59,11 +59,13 @@ def limits() -> Limits:
 
 @pytest.fixture
 def config() -> Callable[..., Config]:
-    """A configuration: the detectors of the defaults by name or record, models, and limits by keyword."""
+    """A configuration: the detectors of the defaults, models and limits."""
 
-    def build(*detectors: str | DetectorConfig, models: tuple[Model, ...] = (), **bounds: int) -> Config:
-        entries = tuple(DetectorConfig(name=d) if isinstance(d, str) else d for d in detectors) or (CONFIDENCE,)
-        return Config(defaults=Defaults(detectors=entries), models=models, limits=Limits(**bounds))
+    def build(
+        *detectors: DetectorConfig, models: tuple[Model, ...] = (), limits: Limits | None = None, **other: Any
+    ) -> Config:
+        defaults = Defaults(detectors=detectors or (CONFIDENCE,))
+        return Config(defaults=defaults, models=models, limits=limits or Limits(), **other)
 
     return build
 

@@ -103,7 +103,7 @@ def test_objects_that_share_a_line_are_counted_one_by_one() -> None:
 
 
 def test_a_single_record_is_named_by_the_line_on_which_it_begins() -> None:
-    for body in (b'\n{"input":[]}', b'\n{"input":5}', b'\n{}\n'):
+    for body in (b'\n{"input":[]}', b'\n{"input":5}', b"\n{}\n"):
         _, [rejection] = native.decode(body, LIMITS)
         assert rejection.index == 1
 
@@ -488,19 +488,22 @@ def test_a_valid_event_with_a_wrong_byte_raises_nothing_but_the_typed_errors(eve
 
 def _taken_or_refused(body: bytes) -> None:
     for wrapped in (body, b"[" + body + b"]", b'{"input":"a"}\n' + body):
-        try:
-            queries, rejections = native.decode(wrapped, LIMITS)
-        except Unreadable as error:
-            assert str(error)
-        else:
-            assert all(isinstance(query.input_data, (str, list, dict, np.ndarray)) for query in queries)
-            assert all(rejection.code in REJECTION_CODES and rejection.reason for rejection in rejections)
+        queries, rejections = _decoded(wrapped)
+        assert all(isinstance(query.input_data, (str, list, dict, np.ndarray)) for query in queries)
+        assert all(query.timestamp is None or math.isfinite(query.timestamp) for query in queries)
+        assert all(rejection.code in REJECTION_CODES and rejection.reason for rejection in rejections)
+
+
+def _decoded(body: bytes) -> tuple[list[Query], list[Rejection]]:
+    """What a body and its bytes as one record come to, together."""
     try:
-        query = native.decode_line(body, LIMITS)
+        queries, rejections = native.decode(body, LIMITS)
+    except Unreadable as error:
+        queries, rejections = [], [Rejection(0, "malformed", str(error))]
+    try:
+        return [*queries, native.decode_line(body, LIMITS)], rejections
     except Refused as refused:
-        assert refused.code in REJECTION_CODES
-    else:
-        assert query.timestamp is None or math.isfinite(query.timestamp)
+        return queries, [*rejections, Rejection(0, refused.code, refused.reason)]
 
 
 @given(st.lists(st.one_of(_events, _bad_records), min_size=1, max_size=12), st.booleans(), st.data())
