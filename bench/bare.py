@@ -28,4 +28,5 @@ if __name__ == "__main__":
         access_log=False,
         server_header=False,
         log_level="error",
+        proxy_headers=False,
     )

@@ -79,6 +79,12 @@ class ConfidenceDetector(Detector):
         """Answers without probabilities cannot be judged."""
         return None if has_probabilities(query.model_output) else "no_probabilities"
 
+    def unfit(self, batch: Sequence[Query]) -> dict[int, str]:
+        """Lists hold probabilities, right or wrong: a batch of nothing else needs no look at each."""
+        if {type(query.model_output) for query in batch} == {list}:
+            return {}
+        return super().unfit(batch)
+
     def score(self, batch: Sequence[Query]) -> np.ndarray:
         """Scores by mode, float64 (n,). Raises InvalidQuery for answers that are no probabilities."""
         groups, normalised = probabilities([query.model_output for query in batch])

@@ -59,6 +59,10 @@ class Detector:
         """The reason why this query cannot be judged here (one word of a closed set), or None when it can."""
         return None
 
+    def unfit(self, batch: Sequence[Query]) -> dict[int, str]:
+        """What `missing` says of the queries of a batch, by position; empty when all can be judged."""
+        return {index: reason for index, query in enumerate(batch) if (reason := self.missing(query))}
+
     def score(self, batch: Sequence[Query]) -> np.ndarray:
         """Scores of the queries, float64 (n,), in order; afterwards the queries belong to the detector's state.
 
@@ -88,10 +92,8 @@ class Detector:
 
     def process_batch(self, queries: Sequence[Query]) -> list[DetectionResult]:
         """What `process` gives for each query, in order, computed together."""
-        for index, query in enumerate(queries):
-            reason = self.missing(query)
-            if reason is not None:
-                raise MissingField("query", f"{self.name} cannot judge it: {reason}", index)
+        for index, reason in self.unfit(queries).items():
+            raise MissingField("query", f"{self.name} cannot judge it: {reason}", index)
         return [self.explain(index, score) for index, score in enumerate(self.score(queries).tolist())]
 
     def window_queries(self) -> int:
@@ -140,6 +142,10 @@ class Adapted(Detector):
         if name == "detector":  # not there yet: while the object is being copied
             raise AttributeError(name)
         return getattr(self.detector, name)
+
+    def unfit(self, batch: Sequence[Query]) -> dict[int, str]:
+        """What `missing` says of the queries of a batch, by position; empty when all can be judged."""
+        return {index: reason for index, query in enumerate(batch) if (reason := self.missing(query))}
 
     def score(self, batch: Sequence[Query]) -> np.ndarray:
         """The scores of the adapted detector, checked."""

@@ -9,7 +9,7 @@ Kinds:
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -54,7 +54,7 @@ def _is_vector(value: Any) -> bool:
     return isinstance(value, (list, tuple)) or getattr(value, "ndim", 0) > 0
 
 
-def kinds(inputs: Sequence[Any], taken: Sequence[str]) -> dict[str, list[int]]:
+def kinds(inputs: Sequence[Any], taken: Container[str]) -> dict[str, list[int]]:
     """Positions of the inputs by kind. Raises InvalidQuery with the position of one whose kind is not in `taken`."""
     if set(map(type, inputs)) == {str} and "text" in taken:
         return {"text": list(range(len(inputs)))}
@@ -88,11 +88,11 @@ def each(read: Callable[[Any], T], inputs: Sequence[Any]) -> list[T]:
 def is_redacted(value: Any) -> bool:
     """Whether the text was replaced before it came here, so that it says nothing about the query."""
     if isinstance(value, str):
-        return value.strip() == REDACTED
+        return value == REDACTED
     return isinstance(value, (list, tuple)) and bool(value) and all(part == REDACTED for part in value)
 
 
-def missing(value: Any, taken: Sequence[str]) -> str | None:
+def missing(value: Any, taken: Container[str]) -> str | None:
     """Why a detector that takes these kinds cannot judge this input: one word of a closed set, or None if it can.
 
     no_input, other_modality, redacted. What is of no kind at all can be judged: to be wrong.
@@ -103,6 +103,13 @@ def missing(value: Any, taken: Sequence[str]) -> str | None:
     if kind is not None and kind not in taken:
         return "other_modality"
     return "redacted" if kind == "text" and is_redacted(value) else None
+
+
+def unfit(values: Sequence[Any], taken: Container[str]) -> dict[int, str]:
+    """What `missing` says of each input, by position, where it says something."""
+    if "text" in taken and set(map(type, values)) == {str} and REDACTED not in values:
+        return {}  # plain texts, as most batches are
+    return {index: reason for index, value in enumerate(values) if (reason := missing(value, taken))}
 
 
 def text_of(value: Any) -> str:

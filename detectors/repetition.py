@@ -114,6 +114,10 @@ class RepetitionDetector(Detector):
         """Inputs that are not there, of another modality, or redacted cannot be judged."""
         return inputs.missing(query.input_data, self.keys)
 
+    def unfit(self, batch: Sequence[Query]) -> dict[int, str]:
+        """The queries that cannot be judged, by position."""
+        return inputs.unfit([query.input_data for query in batch], self.keys)
+
     def score(self, batch: Sequence[Query]) -> np.ndarray:
         """Counts, float64 (n,). Raises InvalidQuery for inputs that cannot be read."""
         keys = self._keys_of([query.input_data for query in batch])

@@ -143,6 +143,10 @@ class SimilarityDetector(Detector):
         """Inputs that are not there, of another modality, or redacted cannot be judged."""
         return inputs.missing(query.input_data, self.kinds)
 
+    def unfit(self, batch: Sequence[Query]) -> dict[int, str]:
+        """The queries that cannot be judged, by position."""
+        return inputs.unfit([query.input_data for query in batch], self.kinds)
+
     def score(self, batch: Sequence[Query]) -> np.ndarray:
         """Highest cosines, float64 (n,). Raises InvalidQuery for inputs that cannot be read."""
         if not batch:

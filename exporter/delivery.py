@@ -31,7 +31,7 @@ class Delivery(msgspec.Struct, gc=False, eq=False):
     """
 
     source: str
-    queries: list[Query]
+    queries: Sequence[Query]
     received: float
     own_time: bool = False
     position: Any = None

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,11 +16,11 @@ from exporter.models import SKIP_REASONS, Tally, WatchedModel
 log = logging.getLogger(__name__)
 
 
-#: per query, where to put what the detectors say of it; None when nobody asked
-Words = Sequence[list[Outcome] | None]
+#: by position of the query, where to put what the detectors say of it: only for those that somebody asked about
+Asked = Mapping[int, list[Outcome]]
 
 
-def judge(model: WatchedModel, queries: Sequence[Query], words: Words, seconds: defaultdict[str, float]) -> None:
+def judge(model: WatchedModel, queries: Sequence[Query], asked: Asked, seconds: defaultdict[str, float]) -> None:
     """Judge queries of one model, in order, count what came of it, and say it where somebody asked.
 
     seconds: CPU seconds by detector, added to.
@@ -28,15 +28,15 @@ def judge(model: WatchedModel, queries: Sequence[Query], words: Words, seconds: 
     suspicious = np.zeros(len(queries), bool)
     for tally in model.tallies:
         begun = time.thread_time()
-        _judge_with(tally, queries, suspicious, words)
+        _judge_with(tally, queries, suspicious, asked)
         seconds[tally.name] += time.thread_time() - begun
     model.queries += len(queries)
-    model.suspicious += int(suspicious.sum())
-    model.without_client += sum(query.client is None for query in queries)
+    model.suspicious += int(np.count_nonzero(suspicious))
+    model.without_client += [query.client for query in queries].count(None)
 
 
-def _judge_with(tally: Tally, queries: Sequence[Query], suspicious: np.ndarray, words: Words) -> None:
-    positions, fitting = _fitting(tally, queries, words)
+def _judge_with(tally: Tally, queries: Sequence[Query], suspicious: np.ndarray, asked: Asked) -> None:
+    positions, fitting = _fitting(tally, queries, asked)
     if not fitting:
         return
     try:
@@ -47,36 +47,35 @@ def _judge_with(tally: Tally, queries: Sequence[Query], suspicious: np.ndarray, 
         if len(fitting) > 1:
             for position in positions:
                 alone = slice(position, position + 1)
-                _judge_with(tally, queries[alone], suspicious[alone], words[alone])
+                wanted = {0: asked[position]} if position in asked else {}
+                _judge_with(tally, queries[alone], suspicious[alone], wanted)
             return
-        _failed(tally, positions[0], error, words)
+        _failed(tally, asked.get(positions[0]), error)
         return
-    _count(tally, fitting, positions, scores, suspicious, words)
+    _count(tally, fitting, positions, scores, suspicious, asked)
 
 
-def _fitting(tally: Tally, queries: Sequence[Query], words: Words) -> tuple[Sequence[int], Sequence[Query]]:
+def _fitting(tally: Tally, queries: Sequence[Query], asked: Asked) -> tuple[Sequence[int], Sequence[Query]]:
     """The queries that the detector can judge, with their positions; the others are counted as skipped."""
-    missing = getattr(tally.detector, "missing", None)
-    reasons = [missing(query) for query in queries] if missing else []
-    if not any(reasons):
+    unfit = tally.detector.unfit(queries) if hasattr(tally.detector, "unfit") else {}
+    if not unfit:
         return range(len(queries)), queries
-    for position, reason in enumerate(reasons):
-        if reason:
-            reason = reason if reason in SKIP_REASONS else "not_applicable"
-            tally.skipped[reason] += 1
-            if (said := words[position]) is not None:
-                said.append(Outcome(tally.name, "skipped", None, reason))
-    positions = [position for position, reason in enumerate(reasons) if not reason]
+    for position, reason in unfit.items():
+        reason = reason if reason in SKIP_REASONS else "not_applicable"
+        tally.skipped[reason] += 1
+        if position in asked:
+            asked[position].append(Outcome(tally.name, "skipped", None, reason))
+    positions = [position for position in range(len(queries)) if position not in unfit]
     return positions, [queries[position] for position in positions]
 
 
-def _failed(tally: Tally, position: int, error: Exception, words: Words) -> None:
+def _failed(tally: Tally, asked: list[Outcome] | None, error: Exception) -> None:
     reason = "invalid_input" if isinstance(error, InvalidQuery) else "exception"
     tally.errors[reason] += 1
     # the words of the error may hold content of the query; its type does not
     log.warning("a detector failed", extra={"detector": tally.name, "error": type(error).__name__})
-    if (said := words[position]) is not None:
-        said.append(Outcome(tally.name, "error", None, f"{type(error).__name__}: {error}"))
+    if asked is not None:
+        asked.append(Outcome(tally.name, "error", None, f"{type(error).__name__}: {error}"))
 
 
 def _count(
@@ -85,22 +84,25 @@ def _count(
     positions: Sequence[int],
     scores: np.ndarray,
     suspicious: np.ndarray,
-    words: Words,
+    asked: Asked,
 ) -> None:
     finite = np.isfinite(scores)
     flagged = finite & np.asarray(flags(scores, float(tally.detector.threshold)))
-    suspicious[np.asarray(positions)[flagged]] = True
-    tally.judgements += int(finite.sum())
-    tally.flags += int(flagged.sum())
-    tally.errors["not_finite"] += len(scores) - int(finite.sum())
+    whole = isinstance(positions, range)
+    suspicious |= flagged if whole else np.isin(np.arange(len(suspicious)), np.asarray(positions)[flagged])
+    judged = int(np.count_nonzero(finite))
+    tally.judgements += judged
+    tally.flags += int(np.count_nonzero(flagged))
+    tally.errors["not_finite"] += len(scores) - judged
     observed = np.asarray(getattr(tally.detector, "observed", _same)(scores), dtype=np.float64)
-    if finite.all():
+    if judged == len(scores):
         tally.observe(observed, queries)
     else:
         tally.observe(observed[finite], [query for query, good in zip(queries, finite, strict=True) if good])
-    for index, position in enumerate(positions):
-        if (said := words[position]) is not None:
-            said.append(_outcome(tally, index, float(scores[index])))
+    if asked:
+        for index, position in enumerate(positions):
+            if position in asked:
+                asked[position].append(_outcome(tally, index, float(scores[index])))
 
 
 def _outcome(tally: Tally, index: int, score: float) -> Outcome:

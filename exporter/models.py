@@ -125,10 +125,14 @@ class Models:
         model = self.by_label[label] = WatchedModel(self.config.model(label), before)
         return model
 
+    def known(self, name: str | None) -> WatchedModel | None:
+        """The model of that name, if it has a label of its own."""
+        return self.by_label.get(name or self.unnamed) if name != OTHER else None
+
     def of(self, name: str | None) -> WatchedModel:
         """The model under which the next query of that name is judged and counted."""
-        model = self.by_label.get(name or self.unnamed)
-        if model is not None and name != OTHER:
+        model = self.known(name)
+        if model is not None:
             return model
         label = label_value(name or self.unnamed)
         if label in self.by_label and label != OTHER:

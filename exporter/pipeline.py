@@ -10,7 +10,6 @@ import time
 from bisect import bisect_left
 from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
-from itertools import repeat
 from queue import SimpleQueue
 from typing import Any
 
@@ -51,7 +50,7 @@ class Pipeline:
         self._clock = clock
         #: judges the synthetic queries, so that they are in no count
         self._canary = WatchedModel(models.config.model(CANARY))
-        self._seconds: defaultdict[str, float] = defaultdict(float)
+        self._canary_seconds: defaultdict[str, float] = defaultdict(float)
         self._waiting: deque[Delivery] = deque()
         self._queries = self._bytes = 0
         self._guard = threading.Lock()
@@ -164,34 +163,26 @@ class Pipeline:
 
     def _judge(self, deliveries: Sequence[Delivery], words: Sequence[Words], part: slice) -> None:
         with self.lock:
-            groups: dict[WatchedModel, tuple[list[Query], list[list[Outcome] | None]]] = {}
+            groups: dict[WatchedModel, _Group] = {}
             for delivery, said in zip(deliveries, words, strict=True):
-                self._group(delivery, said, part, groups)
+                self._group(groups, delivery, delivery.queries[part], said[part])
                 self._account(delivery, part)
-            for model, (queries, outcomes) in groups.items():
-                judge(model, queries, outcomes, self._seconds if model is self._canary else self.models.seconds)
+            for model, group in groups.items():
+                seconds = self._canary_seconds if model is self._canary else self.models.seconds
+                judge(model, group.queries, group.asked, seconds)
 
     def _group(
-        self,
-        delivery: Delivery,
-        said: Words,
-        part: slice,
-        groups: dict[WatchedModel, tuple[list[Query], list[list[Outcome] | None]]],
+        self, groups: dict[WatchedModel, "_Group"], delivery: Delivery, queries: Sequence[Query], said: Words
     ) -> None:
-        """Add the queries to those of their models, in order; the times of a model never run backwards."""
-        received, own_time = delivery.received, delivery.own_time
-        queries = delivery.queries[part]
-        for query, words in zip(queries, said[part] or repeat(None, len(queries)), strict=True):
+        """Add the queries to those of their models, in order."""
+        names = {query.model for query in queries}
+        model = self.models.known(names.pop()) if len(names) == 1 and delivery.source != CANARY else None
+        if model is not None:  # all of one known model, as most deliveries are
+            _add(groups, model, delivery, queries, said)
+            return
+        for index, query in enumerate(queries):
             model = self._canary if delivery.source == CANARY else self.models.of(query.model)
-            if not own_time or query.timestamp is None:
-                query.timestamp = received
-            query.timestamp = model.clock = max(query.timestamp, model.clock)
-            model.last_query = received
-            group = groups.get(model)
-            if group is None:
-                group = groups[model] = ([], [])
-            group[0].append(query)
-            group[1].append(words)
+            _add(groups, model, delivery, [query], said[index : index + 1])
 
     def _account(self, delivery: Delivery, part: slice) -> None:
         now, judged = self._clock(), len(delivery.queries[part])
@@ -213,3 +204,37 @@ def _tell(delivery: Delivery, outcomes: Sequence[Sequence[Outcome]]) -> None:
         delivery.done(outcomes)
     except Exception:  # whoever waited is gone or broken; the judging goes on
         log.exception("the end of a delivery could not be told", extra={"source": delivery.source})
+
+
+class _Group:
+    """Queries of one model that are judged together, and those of them that somebody asked about, by position."""
+
+    __slots__ = ("asked", "queries")
+
+    def __init__(self) -> None:
+        self.queries: list[Query] = []
+        self.asked: dict[int, list[Outcome]] = {}
+
+
+def _add(
+    groups: dict[WatchedModel, _Group],
+    model: WatchedModel,
+    delivery: Delivery,
+    queries: Sequence[Query],
+    said: Words,
+) -> None:
+    """Add queries to the group of their model; the times of a model never run backwards."""
+    group = groups.get(model)
+    if group is None:
+        group = groups[model] = _Group()
+    group.asked.update(enumerate(said, len(group.queries)))
+    group.queries += queries
+    model.last_query = delivery.received
+    if delivery.own_time:
+        for query in queries:
+            own = delivery.received if query.timestamp is None else query.timestamp
+            query.timestamp = model.clock = max(own, model.clock)
+    else:
+        model.clock = now = max(delivery.received, model.clock)
+        for query in queries:
+            query.timestamp = now

@@ -18,7 +18,7 @@ Handler = Callable[[Scope, body.Receive], Awaitable[Reply]]
 App = Callable[[Scope, body.Receive, Send], Awaitable[None]]
 
 #: bodies up to this are decoded on the event loop: sooner done than handed over
-INLINE_BYTES = 64 * 1024
+INLINE_BYTES = 512 * 1024
 JSON = b"application/json"
 TEXT = b"text/plain; charset=utf-8"
 

@@ -5,6 +5,7 @@ of it is wrong is it taken apart, so that the others still count and the wrong o
 """
 
 import math
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -88,27 +89,18 @@ _MODALITIES = {"llm": "text", "cv": "image", "auto": None}
 _BROKEN = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
-def decode(body: bytes, limits: Limits) -> tuple[list[Query], list[Rejection]]:
+def decode(body: bytes, limits: Limits) -> tuple[Sequence[Query], list[Rejection]]:
     """Queries of a whole body, in order, and what was rejected of it. Raises Unreadable when it is no JSON at all."""
     try:
         events = _array.decode(body) if body.lstrip()[:1] == b"[" else _one.decode_lines(body)
     except _BROKEN:
         return _record_by_record(body, limits)
-    queries: list[Query] = []
     rejections: list[Rejection] = []
-    positions = None
-    for index, event in enumerate(events):
-        try:
-            if not _is_plain(event, limits):
-                _finish(event, limits)
-        except Refused as refused:
-            positions = positions or _positions(body, len(events))
-            rejections.append(Rejection(positions[index], refused.code, refused.reason))
-        else:
-            queries.append(event)
+    if odd := [index for index, event in enumerate(events) if not _is_plain(event, limits.text_characters)]:
+        events, rejections = _finish_each(events, odd, body, limits)
     if not body.strip():
         raise Unreadable("the body is empty; expected a JSON object, an array of them, or one a line")
-    return queries, rejections
+    return events, rejections
 
 
 def decode_line(line: bytes, limits: Limits) -> Query:
@@ -117,7 +109,7 @@ def decode_line(line: bytes, limits: Limits) -> Query:
         event: Event = _one.decode(line)
     except _BROKEN as error:
         event = _other_shape(line, error)
-    if not _is_plain(event, limits):
+    if not _is_plain(event, limits.text_characters):
         _finish(event, limits)
     return event
 
@@ -132,19 +124,38 @@ def from_fields(fields: dict[str, Any], limits: Limits) -> Query:
     return event
 
 
-def _is_plain(event: Event, limits: Limits) -> bool:
+def _is_plain(event: Event, longest: int) -> bool:
     """Whether nothing is left to check or to convert: a text within bounds, with probabilities or none."""
     return (
         type(event.input_data) is str
-        and len(event.input_data) <= limits.text_characters
-        and (event.model_output is None or (type(event.model_output) is list and any(event.model_output)))
+        and len(event.input_data) <= longest
         and event.timestamp is None
         and event.modality is None
         and event.tokens is None
         and type(event.id) is not int
         and event.id != ""
         and event.client != ""
+        and (event.model_output is None or (type(event.model_output) is list and any(event.model_output)))
     )
+
+
+def _finish_each(
+    events: list[NativeEvent], odd: list[int], body: bytes, limits: Limits
+) -> tuple[list[NativeEvent], list[Rejection]]:
+    """Finish the events that are not plain; those that stand, and the others with their positions."""
+    rejections: list[Rejection] = []
+    refused = set()
+    for index in odd:
+        try:
+            _finish(events[index], limits)
+        except Refused as error:
+            refused.add(index)
+            rejections.append(Rejection(index, error.code, error.reason))
+    if refused:
+        positions = _positions(body, len(events))
+        rejections = [Rejection(positions[wrong.index], wrong.code, wrong.reason) for wrong in rejections]
+        events = [event for index, event in enumerate(events) if index not in refused]
+    return events, rejections
 
 
 def _positions(body: bytes, records: int) -> list[int]:

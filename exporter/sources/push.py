@@ -43,7 +43,7 @@ class PushIntake:
             self.counts.rejected.update(rejection.code for rejection in rejections)
         return _taken(len(queries), taken, rejections)
 
-    def _take(self, queries: list[Query], sender: str, size: int) -> int | None:
+    def _take(self, queries: Sequence[Query], sender: str, size: int) -> int | None:
         """Queue what is new; the number of duplicates, or None when there is no room."""
         now = self._clock()
         found = self._duplicates.sort_out(queries, sender)

@@ -1,0 +1,32 @@
+# The Python that the tests run on.
+FROM python:3.11.15-slim-bookworm AS build
+WORKDIR /build
+COPY pyproject.toml README.md LICENSE ./
+COPY detectors detectors
+COPY exporter exporter
+COPY docker/constraints.txt ./
+# the environment has no pip of its own: what is not there cannot be used by an intruder
+RUN pip wheel --no-cache-dir --no-deps --wheel-dir wheels . \
+ && python -m venv --without-pip /opt/vedette \
+ && pip --python /opt/vedette install --no-cache-dir --constraint constraints.txt wheels/*.whl
+
+FROM python:3.11.15-slim-bookworm
+LABEL org.opencontainers.image.title="Vedette" \
+      org.opencontainers.image.description="A Prometheus exporter that judges the queries which reach machine-learning models" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.base.name="docker.io/library/python:3.11.15-slim-bookworm"
+RUN rm -rf /usr/local/bin/pip* /usr/local/lib/python3.11/site-packages/pip* \
+ && mkdir -p /var/lib/vedette/drop /var/lib/vedette/state \
+ && chown -R 10833:10833 /var/lib/vedette
+COPY --from=build /opt/vedette /opt/vedette
+COPY docker/vedette.yml /etc/vedette/vedette.yml
+ENV PATH=/opt/vedette/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+# a number, so that Kubernetes can see that it is not root
+USER 10833:10833
+WORKDIR /var/lib/vedette
+VOLUME /var/lib/vedette
+EXPOSE 10833
+HEALTHCHECK --interval=30s --timeout=5s --start-period=30s CMD ["vedette", "healthcheck"]
+ENTRYPOINT ["vedette"]
+# all interfaces, because in a container the loopback interface reaches nobody: whoever publishes the port decides
+CMD ["serve", "--config.file=/etc/vedette/vedette.yml", "--web.listen-address=0.0.0.0:10833"]

@@ -1,0 +1,214 @@
+"""One model in depth: each of its detectors with its scores, its share of flags and the shares that alert."""
+
+from typing import Any
+
+from grafana.panels import (
+    INSTANCES,
+    MODEL,
+    RATE,
+    Dashboard,
+    Panel,
+    ask,
+    ask_buckets,
+    ask_now,
+    bars,
+    dashboard,
+    dashed,
+    datasource_variable,
+    label_variable,
+    lines,
+    number,
+    row,
+    rows_of,
+    share,
+)
+
+#: the chosen model, and the detector of the row that a panel stands in
+CHOSEN = f'{INSTANCES}, model="$model"'
+DETECTOR = f'{CHOSEN}, detector="$detector"'
+ALERTS = 'alertname=~"Vedette.+", severity!="none", job=~"$job|", model="$model"'
+FLAGS, JUDGEMENTS = "vedette_detector_flags_total", "vedette_detector_judgements_total"
+
+
+def model() -> Dashboard:
+    """The dashboard `vedette-model`."""
+    return dashboard(
+        MODEL,
+        "Vedette: one model",
+        "One model and each of its detectors: scores, share of flags, thresholds, windows.",
+        variables(),
+        [
+            *glance(),
+            *traffic(),
+            # Grafana repeats the row with all panels below it for every detector; that is why it comes last
+            row("$detector", each="detector"),
+            *scores(),
+            *state(),
+        ],
+    )
+
+
+def variables() -> list[Any]:
+    """As on the overview, but one model; and its detectors, for the rows."""
+    return [
+        datasource_variable(),
+        label_variable("job", "label_values(vedette_build_info, job)"),
+        label_variable("instance", 'label_values(vedette_build_info{job=~"$job"}, instance)'),
+        label_variable("model", f"label_values(vedette_queries_total{{{INSTANCES}}}, model)", many=False),
+        label_variable("detector", f"label_values({JUDGEMENTS}{{{CHOSEN}}}, detector)"),
+    ]
+
+
+def glance() -> list[Panel]:
+    """The model's traffic in numbers, and what fires for it."""
+    firing = rows_of(
+        "Firing alerts of this model",
+        "dateTimeFromNow",
+        "Alerts that fire for this model, and since when their condition holds.",
+        ask_now(
+            "1000 * max by (severity, alertname, detector) "
+            f'(ALERTS_FOR_STATE{{{ALERTS}}} and ignoring (alertstate) ALERTS{{{ALERTS}, alertstate="firing"}})'
+        ),
+        ("severity", "alertname", "detector"),
+        "since",
+        width=12,
+    ).height(4)
+    return [
+        number(
+            "Queries judged",
+            "reqps",
+            "Queries a second, now.",
+            ask_now(f"sum(rate(vedette_queries_total{{{CHOSEN}}}{RATE}))"),
+            width=4,
+        ),
+        number(
+            "Suspicious",
+            "percentunit",
+            "Share of the queries that at least one detector flagged, now.",
+            ask_now(share("vedette_suspicious_queries_total", "vedette_queries_total", "model", CHOSEN)),
+            width=4,
+        ),
+        number(
+            "Last query",
+            "s",
+            "Time since the last query of this model came.",
+            ask_now(f"time() - max(vedette_last_query_timestamp_seconds{{{CHOSEN}}})"),
+            width=4,
+        ),
+        firing.no_value("nothing fires"),
+    ]
+
+
+def traffic() -> list[Panel]:
+    """How many queries came, how regularly, and how many of them each detector flagged."""
+    silence = lines(
+        "Silence",
+        "s",
+        "Time since the last query, and the time after which the silence is an alert (`expected_interval`, if set).",
+        ask(f"time() - max(vedette_last_query_timestamp_seconds{{{CHOSEN}}})", "since the last query", "A"),
+        ask(f"max(vedette_model_silence_threshold_seconds{{{CHOSEN}}})", "alert", "B"),
+        width=8,
+    )
+    return [
+        lines(
+            "Queries",
+            "reqps",
+            "Queries a second: all, and those that at least one detector flagged.",
+            ask(f"sum(rate(vedette_queries_total{{{CHOSEN}}}{RATE}))", "judged", "A"),
+            ask(f"sum(rate(vedette_suspicious_queries_total{{{CHOSEN}}}{RATE}))", "suspicious", "B"),
+            width=8,
+        ),
+        lines(
+            "Flagged share by detector",
+            "percentunit",
+            "Flags divided by judgements.",
+            ask(share(FLAGS, JUDGEMENTS, "detector", CHOSEN), "{{detector}}"),
+            width=8,
+        ),
+        dashed(silence, "B", "red"),
+    ]
+
+
+def scores() -> list[Panel]:
+    """The detector's scores and flags."""
+    limit = f"max(vedette_flagged_threshold_ratio{{{DETECTOR}, level=%s}})"
+    flagged = lines(
+        "Flagged share",
+        "percentunit",
+        "Flags divided by judgements, and the shares from which alerts fire: information at warning, a ticket at "
+        "critical, each only when it lasts for 5 minutes and for an hour.",
+        ask(share(FLAGS, JUDGEMENTS, "detector", DETECTOR), "flagged", "A"),
+        ask(limit % '"warning"', "warning", "B"),
+        ask(limit % '"critical"', "critical", "C"),
+        width=8,
+    )
+    buckets = f"sum by (le) (rate(vedette_detection_score_bucket{{{DETECTOR}}}{RATE}))"
+    spread = lines(
+        "Scores",
+        "none",
+        "Half, 95 % and 99 % of the scores are no higher; read from buckets, so exact only at their bounds. Points "
+        "are single queries with their ids, where Prometheus stores exemplars. Entropy is divided by its largest "
+        "possible value, so it does not compare with the score threshold.",
+        # `>= 0` leaves out the NaN of a time without queries
+        ask(f"histogram_quantile(0.5, {buckets}) >= 0", "half", "A"),
+        ask(f"histogram_quantile(0.95, {buckets}) >= 0", "95 %", "B"),
+        ask(f"histogram_quantile(0.99, {buckets}) >= 0", "99 %", "C").exemplar(True),
+        width=8,
+    )
+    counts = f"sum by (le) (increase(vedette_detection_score_bucket{{{DETECTOR}}}[$__range]))"
+    return [
+        dashed(dashed(flagged, "B", "yellow"), "C", "red"),
+        spread,
+        bars(
+            "Scores by bucket",
+            "short",
+            "Queries in the time range by their score; each bar is named by the upper bound of its bucket.",
+            ask_buckets(counts),
+            width=8,
+        ),
+    ]
+
+
+def state() -> list[Panel]:
+    """What the detector compares with, and what it could not judge."""
+    return [
+        number(
+            "Score threshold",
+            "none",
+            "A query is flagged from this score on, in the score's own unit.",
+            ask_now(f"max(vedette_detector_threshold{{{DETECTOR}}})"),
+            width=4,
+        ).height(6),
+        number(
+            "Window",
+            "short",
+            "Earlier queries that a new one is compared with.",
+            ask_now(f"max(vedette_detector_window_queries{{{DETECTOR}}})"),
+            width=4,
+        ).height(6),
+        number(
+            "Warm-up",
+            "percentunit",
+            "100 % when the detector has seen enough to judge.",
+            ask_now(f"min(vedette_warm_up_ratio{{{DETECTOR}}})"),
+            ((None, "orange"), (1, "green")),
+            width=4,
+        ).height(6),
+        lines(
+            "Judged, skipped, failed",
+            "cps",
+            "Queries a second that were scored, that lack what the detector needs, and that it failed on.",
+            ask(f"sum(rate({JUDGEMENTS}{{{DETECTOR}}}{RATE}))", "judged", "A"),
+            ask(
+                f"sum by (reason) (rate(vedette_detector_skipped_total{{{DETECTOR}}}{RATE})) > 0",
+                "skipped: {{reason}}",
+                "B",
+            ),
+            ask(
+                f"sum by (reason) (rate(vedette_detector_errors_total{{{DETECTOR}}}{RATE})) > 0",
+                "failed: {{reason}}",
+                "C",
+            ),
+            height=6,
+        ),
+    ]

@@ -1,0 +1,31 @@
+"""One stack a flavour: stable (Debian 12's) and newer; what is not to be had is skipped and says so."""
+
+from collections.abc import Iterator
+
+import pytest
+from processes import free_port
+from sinks import HttpSink, MailSink
+
+from exporter.demo.stack import FLAVOURS, Stack, binaries
+
+
+@pytest.fixture(scope="session", params=FLAVOURS)
+def stack(request: pytest.FixtureRequest) -> Stack:
+    found = binaries(request.param)
+    if found is None:
+        pytest.skip(f"no {request.param} Prometheus and Alertmanager: python3 tools/install_stack.py {request.param}")
+    return found
+
+
+@pytest.fixture(scope="module")
+def http(stack: Stack) -> Iterator[HttpSink]:
+    sink = HttpSink()
+    yield sink
+    sink.stop()
+
+
+@pytest.fixture(scope="module")
+def mail(stack: Stack) -> Iterator[MailSink]:
+    sink = MailSink(free_port())
+    yield sink
+    sink.stop()
