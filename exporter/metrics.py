@@ -18,7 +18,7 @@ from prometheus_client.utils import floatToGoString
 
 from exporter.config import Config
 from exporter.formats import REJECTION_CODES
-from exporter.models import ERROR_REASONS, SKIP_REASONS, Tally, WatchedModel
+from exporter.models import ERROR_REASONS, SKIP_REASONS, Tally, WatchedModel, label_value
 from exporter.pipeline import DELAY_BUCKETS, Pipeline
 from exporter.version import VERSION
 
@@ -318,4 +318,5 @@ def _exemplar(kept: tuple[str, float, float] | None) -> Exemplar | None:
     if kept is None:
         return None
     query_id, score, timestamp = kept
-    return Exemplar({"query_id": query_id[:100]}, score, timestamp)  # at most 128 characters with the name
+    # at most 128 characters with the name; a zero byte in it would make Prometheus refuse the whole page
+    return Exemplar({"query_id": label_value(query_id)[:100]}, score, timestamp)
