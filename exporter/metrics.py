@@ -209,7 +209,8 @@ class VedetteCollector(Collector):
         page = Page(exposed.config.limits.series)
         with exposed.pipeline.lock:
             models = [(model, *_copied(model)) for model in exposed.pipeline.models.by_label.values()]
-            seconds = dict(exposed.pipeline.models.seconds)
+            judging = {tally.name: 0.0 for model, _, tallies in models for tally, _ in tallies}
+            seconds = judging | exposed.pipeline.models.seconds
             delays, delay_sum = list(exposed.pipeline.delays), exposed.pipeline.delay_sum
         page.add(_own(exposed, seconds, delays, delay_sum))
         page.size += 2  # the two samples about the page itself
