@@ -4,6 +4,7 @@ Results become metrics here and nowhere else, fresh at each scrape. The table is
 and the dashboards are checked against.
 """
 
+import logging
 import platform
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,11 +17,14 @@ from prometheus_client.registry import Collector
 from prometheus_client.samples import Exemplar, Sample
 from prometheus_client.utils import floatToGoString
 
+from detectors import Detector
 from exporter.config import Config
 from exporter.formats import REJECTION_CODES
 from exporter.models import ERROR_REASONS, SKIP_REASONS, Tally, WatchedModel, label_value
 from exporter.pipeline import DELAY_BUCKETS, Pipeline
 from exporter.version import VERSION
+
+log = logging.getLogger(__name__)
 
 
 class Family(NamedTuple):
@@ -222,7 +226,7 @@ class VedetteCollector(Collector):
         return page.metrics()
 
 
-def _copied(model: WatchedModel) -> tuple[dict[str, Any], list[tuple[Tally, int]]]:
+def _copied(model: WatchedModel) -> tuple[dict[str, Any], list[tuple[Tally, int | None]]]:
     counts = {
         "queries_total": model.queries,
         "suspicious_queries_total": model.suspicious,
@@ -234,8 +238,12 @@ def _copied(model: WatchedModel) -> tuple[dict[str, Any], list[tuple[Tally, int]
     return counts, [(tally.snapshot(), _window(tally.detector)) for tally in model.tallies]
 
 
-def _window(detector: Any) -> int:
-    return int(detector.window_queries()) if hasattr(detector, "window_queries") else 0
+def _window(detector: Detector) -> int | None:
+    try:
+        return int(detector.window_queries())
+    except Exception as error:  # a plug-in that fails at this is no reason to have no page
+        log.warning("a detector does not say its window", extra={"detector": detector.name, "error": type(error).__name__})
+        return None
 
 
 def _own(exposed: Exposed, seconds: Mapping[str, float], delays: Sequence[int], delay_sum: float) -> Block:
@@ -268,7 +276,7 @@ def _own(exposed: Exposed, seconds: Mapping[str, float], delays: Sequence[int], 
     return block
 
 
-def _of_model(model: WatchedModel, counts: Mapping[str, Any], tallies: Sequence[tuple[Tally, int]]) -> Block:
+def _of_model(model: WatchedModel, counts: Mapping[str, Any], tallies: Sequence[tuple[Tally, int | None]]) -> Block:
     block, label = Block(), model.name
     block.add("model_info", 1, label, model.config.version, model.config.modality)
     for name, value in counts.items():
@@ -279,7 +287,7 @@ def _of_model(model: WatchedModel, counts: Mapping[str, Any], tallies: Sequence[
     return block
 
 
-def _of_tally(block: Block, model: str, tally: Tally, window: int) -> None:
+def _of_tally(block: Block, model: str, tally: Tally, window: int | None) -> None:
     detector, share = tally.name, tally.config.alert_share
     block.add("detector_judgements_total", tally.judgements, model, detector)
     block.add("detector_flags_total", tally.flags, model, detector)
@@ -297,7 +305,8 @@ def _of_tally(block: Block, model: str, tally: Tally, window: int) -> None:
         exemplars=[_exemplar(kept) for kept in tally.exemplars],
     )
     block.add("detector_threshold", float(tally.detector.threshold), model, detector)
-    block.add("detector_window_queries", window, model, detector)
+    if window is not None:
+        block.add("detector_window_queries", window, model, detector)
     for level in LEVELS:
         block.add("flagged_threshold_ratio", getattr(share, level), model, detector, level)
 
