@@ -4,7 +4,7 @@ WORKDIR /build
 COPY pyproject.toml README.md LICENSE ./
 COPY detectors detectors
 COPY exporter exporter
-COPY docker/constraints.txt ./
+COPY constraints.txt ./
 # the environment has no pip of its own: what is not there cannot be used by an intruder
 RUN pip wheel --no-cache-dir --no-deps --wheel-dir wheels . \
  && python -m venv --without-pip /opt/vedette \

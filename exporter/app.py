@@ -23,6 +23,7 @@ from exporter.models import Models
 from exporter.pipeline import Pipeline
 from exporter.server import HotPaths
 from exporter.sources.detect import DetectIntake
+from exporter.sources.drop.directory import DropDirectory
 from exporter.sources.duplicates import Duplicates
 from exporter.sources.push import PushIntake
 
@@ -52,11 +53,17 @@ class Service:
         self._push = push = PushIntake(self.pipeline, duplicates, limits)
         self._detect = detect = DetectIntake(self.pipeline, duplicates, limits)
         self.canary = Canary(self.pipeline, limits)
+        self._drop = self._drop_directory(config)
         now = time.time()
         self.exposed = Exposed(
             config=config,
             pipeline=self.pipeline,
-            intake={"push": push.counts, "detect": detect.counts},
+            intake={
+                "push": push.counts,
+                "detect": detect.counts,
+                **({"drop": self._drop.queries.counts} if self._drop else {}),
+            },
+            files=self._drop.queries.files if self._drop else None,
             canary=self.canary,
             open_intake=not is_loopback(options.host),
             epoch=now,
@@ -76,6 +83,11 @@ class Service:
             telemetry_path=options.telemetry_path,
         )
 
+    @staticmethod
+    def _drop_directory(config: Config) -> DropDirectory | None:
+        drop = config.sources.drop_directory
+        return DropDirectory(drop.path, config.storage.path, config.limits, done=drop.done) if drop else None
+
     def reload(self) -> None:
         """Take over the configuration anew. Raises ConfigError and changes nothing when it is wrong."""
         try:
@@ -88,6 +100,8 @@ class Service:
         with self.pipeline.lock:
             self.pipeline.models = Models(config, previous=self.pipeline.models)
         self._push.limits = self._detect.limits = config.limits
+        if self._drop:
+            self._drop.queries.limits = config.limits
         self.http.body_bytes = config.limits.body_bytes
         self.exposed.config = config
         self.exposed.reload_successful, self.exposed.reloaded_at = True, time.time()
@@ -120,6 +134,8 @@ class Service:
             loop.add_signal_handler(stop, server.stop)
         loop.add_signal_handler(signal.SIGHUP, self._reload_on_signal)
         self.pipeline.start()
+        if self._drop:
+            self._drop.start(self.pipeline)
         canary = asyncio.create_task(self.canary.run())
         self._ready = True
         if self.exposed.open_intake:
@@ -132,7 +148,10 @@ class Service:
             await asyncio.to_thread(self._stop)
 
     def _stop(self) -> None:
-        if not self.pipeline.stop(STOP_SECONDS):
+        """Sources first, so that what they handed over is judged."""
+        if self._drop and not self._drop.stop(STOP_SECONDS / 2):
+            log.error("stopped before all that was read of the drop directory was judged")
+        if not self.pipeline.stop(STOP_SECONDS / 2):
             log.error("stopped before all queued queries were judged", extra={"queries": self.pipeline.waiting})
 
 

@@ -48,7 +48,10 @@ def serve(options: argparse.Namespace) -> None:
     bound = listener.getsockname()
     log.info("listening", extra={"address": f"{bound[0]}:{bound[1]}"})
     _settle()
-    _run(service.run(listener))
+    try:
+        _run(service.run(listener))
+    except OSError as error:
+        raise Failure(f"{error.filename}: {error.strerror}") from None
 
 
 def _settle() -> None:

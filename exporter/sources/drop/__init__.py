@@ -1,0 +1,1 @@
+"""The drop directory: files that are put into a folder are read as queries."""
