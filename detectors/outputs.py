@@ -35,7 +35,7 @@ def probabilities(outputs: Sequence[Any]) -> tuple[list[tuple[np.ndarray, np.nda
     if len(lengths) == 1 and (width := lengths.pop()):
         try:
             flat = np.fromiter(chain.from_iterable(outputs), np.float64, len(outputs) * width)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             return _one_by_one(outputs)
         rows = flat.reshape(len(outputs), width)
         sums = rows.sum(axis=1)
@@ -81,6 +81,8 @@ def _numbers(values: Any, what: str) -> np.ndarray:
         row = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError):
         raise InvalidQuery(FIELD, f"{what}: expected a list of numbers") from None
+    except OverflowError:
+        raise InvalidQuery(FIELD, f"{what}: holds a whole number beyond every float") from None
     if row.ndim != 1 or not row.size:
         raise InvalidQuery(FIELD, f"{what}: expected one row of at least one number, got shape {row.shape}")
     if not np.isfinite(row).all():
@@ -104,7 +106,8 @@ def _checked(row: np.ndarray) -> tuple[np.ndarray, bool]:
 
 
 def _softmax(logits: np.ndarray) -> np.ndarray:
-    powers = np.exp(logits - logits.max())
+    with np.errstate(over="ignore"):  # a difference beyond every float is -inf, whose power is 0
+        powers = np.exp(logits - logits.max())
     return powers / powers.sum()
 
 

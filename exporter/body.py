@@ -4,6 +4,8 @@ import zlib
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+#: gzip members in one body: to find the end of each costs a copy of all that follows
+MEMBERS = 100
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 
@@ -66,7 +68,7 @@ def unpack(body: bytes, encoding: bytes, limit: int) -> bytes:
 
 def _inflate(body: bytes, window: int, limit: int) -> bytes:
     unpacked = b""
-    while body:  # a gzip body may have several members
+    for _ in range(MEMBERS):
         stream = zlib.decompressobj(window)
         try:
             unpacked += stream.decompress(body, limit + 1 - len(unpacked))
@@ -77,7 +79,9 @@ def _inflate(body: bytes, window: int, limit: int) -> bytes:
         if not stream.eof:
             raise Refusal(400, "the packed body is cut off")
         body = stream.unused_data
-    return unpacked
+        if not body:
+            return unpacked
+    raise Refusal(400, f"the packed body has more than {MEMBERS} members")
 
 
 def _too_large(limit: int) -> Refusal:

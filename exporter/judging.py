@@ -4,11 +4,10 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
-from detectors import DetectionResult, InvalidQuery, Query
+from detectors import InvalidQuery, Query
 from detectors.contract import flags
 from exporter.delivery import Outcome
 from exporter.models import SKIP_REASONS, Tally, WatchedModel
@@ -36,37 +35,47 @@ def judge(model: WatchedModel, queries: Sequence[Query], asked: Asked, seconds: 
 
 
 def _judge_with(tally: Tally, queries: Sequence[Query], suspicious: np.ndarray, asked: Asked) -> None:
-    positions, fitting = _fitting(tally, queries, asked)
-    if not fitting:
-        return
     try:
-        scores = np.asarray(tally.detector.score(fitting), dtype=np.float64)
-        if scores.shape != (len(fitting),):
-            raise ValueError(f"score(batch) gave shape {scores.shape} for {len(fitting)} queries")
+        unfit = tally.detector.unfit(queries)
+        positions, fitting = _fitting(queries, unfit)
+        scores = _scores(tally, fitting)
     except Exception as error:  # one query that breaks a detector must not take the others of its batch along
-        if len(fitting) > 1:
-            for position in positions:
+        if len(queries) > 1:
+            for position in range(len(queries)):
                 alone = slice(position, position + 1)
                 wanted = {0: asked[position]} if position in asked else {}
                 _judge_with(tally, queries[alone], suspicious[alone], wanted)
             return
-        _failed(tally, asked.get(positions[0]), error)
+        _failed(tally, asked.get(0), error)
         return
-    _count(tally, fitting, positions, scores, suspicious, asked)
+    _skip(tally, unfit, asked)
+    if fitting:
+        _count(tally, fitting, positions, scores, suspicious, asked)
 
 
-def _fitting(tally: Tally, queries: Sequence[Query], asked: Asked) -> tuple[Sequence[int], Sequence[Query]]:
-    """The queries that the detector can judge, with their positions; the others are counted as skipped."""
-    unfit = tally.detector.unfit(queries) if hasattr(tally.detector, "unfit") else {}
+def _fitting(queries: Sequence[Query], unfit: Mapping[int, str]) -> tuple[Sequence[int], Sequence[Query]]:
+    """The queries that the detector can judge, with their positions."""
     if not unfit:
         return range(len(queries)), queries
+    positions = [position for position in range(len(queries)) if position not in unfit]
+    return positions, [queries[position] for position in positions]
+
+
+def _scores(tally: Tally, queries: Sequence[Query]) -> np.ndarray:
+    if not queries:
+        return np.zeros(0)
+    scores = np.asarray(tally.detector.score(queries), dtype=np.float64)
+    if scores.shape != (len(queries),):
+        raise ValueError(f"score(batch) gave shape {scores.shape} for {len(queries)} queries")
+    return scores
+
+
+def _skip(tally: Tally, unfit: Mapping[int, str], asked: Asked) -> None:
     for position, reason in unfit.items():
         reason = reason if reason in SKIP_REASONS else "not_applicable"
         tally.skipped[reason] += 1
         if position in asked:
             asked[position].append(Outcome(tally.name, "skipped", None, reason))
-    positions = [position for position in range(len(queries)) if position not in unfit]
-    return positions, [queries[position] for position in positions]
 
 
 def _failed(tally: Tally, asked: list[Outcome] | None, error: Exception) -> None:
@@ -94,32 +103,36 @@ def _count(
     tally.judgements += judged
     tally.flags += int(np.count_nonzero(flagged))
     tally.errors["not_finite"] += len(scores) - judged
-    observed = np.asarray(getattr(tally.detector, "observed", _same)(scores), dtype=np.float64)
-    if judged == len(scores):
-        tally.observe(observed, queries)
-    else:
-        tally.observe(observed[finite], [query for query, good in zip(queries, finite, strict=True) if good])
+    _observe(tally, queries, scores, finite)
     if asked:
         for index, position in enumerate(positions):
             if position in asked:
                 asked[position].append(_outcome(tally, index, float(scores[index])))
 
 
+def _observe(tally: Tally, queries: Sequence[Query], scores: np.ndarray, finite: np.ndarray) -> None:
+    """Count the scores in their buckets; as they are where the detector fails to say how it wants them."""
+    try:
+        observed = np.asarray(tally.detector.observed(scores), dtype=np.float64)
+        if observed.shape != scores.shape or not np.isfinite(observed[finite]).all():
+            raise ValueError(f"observed(scores) gave shape {observed.shape} for {len(scores)} scores, or no numbers")
+    except Exception as error:
+        _failed(tally, None, error)
+        observed = scores
+    if finite.all():
+        tally.observe(observed, queries)
+    else:
+        tally.observe(observed[finite], [query for query, good in zip(queries, finite, strict=True) if good])
+
+
 def _outcome(tally: Tally, index: int, score: float) -> Outcome:
     if not np.isfinite(score):
         return Outcome(tally.name, "error", None, f"the score is {score}")
-    explain = getattr(tally.detector, "explain", None)
-    result: DetectionResult = explain(index, score) if explain else _plain_result(tally, score)
-    result.metadata |= {"detector": tally.name, "score": score, "threshold": float(tally.detector.threshold)}
+    try:
+        result = tally.detector.explain(index, score)
+        result.metadata |= {"detector": tally.name, "score": score, "threshold": float(tally.detector.threshold)}
+    except Exception as error:
+        said: list[Outcome] = []
+        _failed(tally, said, error)
+        return said[0]
     return Outcome(tally.name, "ok", result)
-
-
-def _plain_result(tally: Tally, score: float) -> DetectionResult:
-    """What is said of a score by a detector that has no words of its own."""
-    threshold = float(tally.detector.threshold)
-    reason = f"{tally.name}: score = {score:.4f}, threshold = {threshold:.4f}"
-    return DetectionResult(bool(flags(score, threshold)), score, reason)
-
-
-def _same(scores: Any) -> Any:
-    return scores

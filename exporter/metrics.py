@@ -4,6 +4,7 @@ Results become metrics here and nowhere else, fresh at each scrape. The table is
 and the dashboards are checked against.
 """
 
+import logging
 import platform
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,11 +19,14 @@ from prometheus_client.registry import Collector
 from prometheus_client.samples import Exemplar, Sample
 from prometheus_client.utils import floatToGoString
 
+from detectors import Detector
 from exporter.config import Config
 from exporter.formats import REJECTION_CODES
-from exporter.models import ERROR_REASONS, SKIP_REASONS, Tally, WatchedModel
+from exporter.models import ERROR_REASONS, SKIP_REASONS, Tally, WatchedModel, label_value
 from exporter.pipeline import DELAY_BUCKETS, Pipeline
 from exporter.version import VERSION
+
+log = logging.getLogger(__name__)
 
 
 class Family(NamedTuple):
@@ -213,7 +217,8 @@ class VedetteCollector(Collector):
         page = Page(exposed.config.limits.series)
         with exposed.pipeline.lock:
             models = [(model, *_copied(model)) for model in exposed.pipeline.models.by_label.values()]
-            seconds = dict(exposed.pipeline.models.seconds)
+            judging = {tally.name: 0.0 for model, _, tallies in models for tally, _ in tallies}
+            seconds = judging | exposed.pipeline.models.seconds
             delays, delay_sum = list(exposed.pipeline.delays), exposed.pipeline.delay_sum
         page.add(_own(exposed, seconds, delays, delay_sum))
         page.size += 2  # the two samples about the page itself
@@ -225,7 +230,7 @@ class VedetteCollector(Collector):
         return page.metrics()
 
 
-def _copied(model: WatchedModel) -> tuple[dict[str, Any], list[tuple[Tally, int]]]:
+def _copied(model: WatchedModel) -> tuple[dict[str, Any], list[tuple[Tally, int | None]]]:
     counts = {
         "queries_total": model.queries,
         "suspicious_queries_total": model.suspicious,
@@ -237,8 +242,12 @@ def _copied(model: WatchedModel) -> tuple[dict[str, Any], list[tuple[Tally, int]
     return counts, [(tally.snapshot(), _window(tally.detector)) for tally in model.tallies]
 
 
-def _window(detector: Any) -> int:
-    return int(detector.window_queries()) if hasattr(detector, "window_queries") else 0
+def _window(detector: Detector) -> int | None:
+    try:
+        return int(detector.window_queries())
+    except Exception as error:  # a plug-in that fails at this is no reason to have no page
+        log.warning("a detector does not say its window", extra={"detector": detector.name, "error": type(error).__name__})
+        return None
 
 
 def _own(exposed: Exposed, seconds: Mapping[str, float], delays: Sequence[int], delay_sum: float) -> Block:
@@ -271,7 +280,7 @@ def _own(exposed: Exposed, seconds: Mapping[str, float], delays: Sequence[int], 
     return block
 
 
-def _of_model(model: WatchedModel, counts: Mapping[str, Any], tallies: Sequence[tuple[Tally, int]]) -> Block:
+def _of_model(model: WatchedModel, counts: Mapping[str, Any], tallies: Sequence[tuple[Tally, int | None]]) -> Block:
     block, labels = Block(), {"model": model.name}
     block.add("model_info", 1, {**labels, "version": model.config.version, "modality": model.config.modality})
     for name, value in counts.items():
@@ -282,7 +291,7 @@ def _of_model(model: WatchedModel, counts: Mapping[str, Any], tallies: Sequence[
     return block
 
 
-def _of_tally(block: Block, labels: dict[str, str], tally: Tally, window: int) -> None:
+def _of_tally(block: Block, labels: dict[str, str], tally: Tally, window: int | None) -> None:
     block.add("detector_judgements_total", tally.judgements, labels)
     block.add("detector_flags_total", tally.flags, labels)
     for reason in SKIP_REASONS:
@@ -293,7 +302,8 @@ def _of_tally(block: Block, labels: dict[str, str], tally: Tally, window: int) -
     bounds = _bounds(tuple(tally.bounds.tolist()))
     block.histogram("detection_score", bounds, tally.scores.tolist(), tally.score_sum, labels, exemplars)
     block.add("detector_threshold", float(tally.detector.threshold), labels)
-    block.add("detector_window_queries", window, labels)
+    if window is not None:
+        block.add("detector_window_queries", window, labels)
     for level in LEVELS:
         block.add("flagged_threshold_ratio", getattr(tally.config.alert_share, level), {**labels, "level": level})
 
@@ -315,4 +325,5 @@ def _exemplar(kept: tuple[str, float, float] | None) -> Exemplar | None:
     if kept is None:
         return None
     query_id, score, timestamp = kept
-    return Exemplar({"query_id": query_id[:100]}, score, timestamp)  # at most 128 characters with the name
+    # at most 128 characters with the name; a zero byte in it would make Prometheus refuse the whole page
+    return Exemplar({"query_id": label_value(query_id)[:100]}, score, timestamp)

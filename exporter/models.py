@@ -116,7 +116,7 @@ class Models:
     def _go_on(self, previous: "Models") -> None:
         self.folded, self.seconds, self._candidates = previous.folded, previous.seconds, previous._candidates
         for label in previous.by_label:
-            if label not in self.by_label and len(self.by_label) < self.config.limits.models:
+            if label not in self.by_label and (label == OTHER or not self._is_full()):
                 self._admit(label)
         self._previous = None
 
@@ -150,8 +150,12 @@ class Models:
     def _other(self) -> WatchedModel:
         return self.by_label.get(OTHER) or self._admit(OTHER)
 
+    def _is_full(self) -> bool:
+        """Whether no other model may get a label; the one for the others takes no place."""
+        return len(self.by_label) - (OTHER in self.by_label) >= self.config.limits.models
+
     def _earned(self, label: str) -> bool:
-        if label == OTHER or len(self.by_label) >= self.config.limits.models:
+        if label == OTHER or self._is_full():
             return False
         if label not in self._candidates and len(self._candidates) >= CANDIDATES:
             self._candidates.clear()  # a flood of names; those that are really used come back

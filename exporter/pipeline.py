@@ -166,10 +166,11 @@ class Pipeline:
             groups: dict[WatchedModel, _Group] = {}
             for delivery, said in zip(deliveries, words, strict=True):
                 self._group(groups, delivery, delivery.queries[part], said[part])
-                self._account(delivery, part)
             for model, group in groups.items():
                 seconds = self._canary_seconds if model is self._canary else self.models.seconds
                 judge(model, group.queries, group.asked, seconds)
+            for delivery in deliveries:
+                self._account(delivery, part)
 
     def _group(
         self, groups: dict[WatchedModel, "_Group"], delivery: Delivery, queries: Sequence[Query], said: Words

@@ -85,13 +85,15 @@ _array = msgspec.json.Decoder(list[NativeEvent])
 _monitaur = msgspec.json.Decoder(MonitaurEvent)
 _records = msgspec.json.Decoder(list[msgspec.Raw])
 _MODALITIES = {"llm": "text", "cv": "image", "auto": None}
+#: what msgspec raises on bytes from outside: no JSON or other types, no UTF-8, nested too deeply
+_BROKEN = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 def decode(body: bytes, limits: Limits) -> tuple[Sequence[Query], list[Rejection]]:
     """Queries of a whole body, in order, and what was rejected of it. Raises Unreadable when it is no JSON at all."""
     try:
         events = _array.decode(body) if body.lstrip()[:1] == b"[" else _one.decode_lines(body)
-    except msgspec.MsgspecError:
+    except _BROKEN:
         return _record_by_record(body, limits)
     rejections: list[Rejection] = []
     if odd := [index for index, event in enumerate(events) if not _is_plain(event, limits.text_characters)]:
@@ -105,7 +107,7 @@ def decode_line(line: bytes, limits: Limits) -> Query:
     """The query of one JSON object. Raises Refused."""
     try:
         event: Event = _one.decode(line)
-    except msgspec.MsgspecError as error:
+    except _BROKEN as error:
         event = _other_shape(line, error)
     if not _is_plain(event, limits.text_characters):
         _finish(event, limits)
@@ -131,6 +133,8 @@ def _is_plain(event: Event, longest: int) -> bool:
         and event.modality is None
         and event.tokens is None
         and type(event.id) is not int
+        and event.id != ""
+        and event.client != ""
         and (event.model_output is None or (type(event.model_output) is list and any(event.model_output)))
     )
 
@@ -148,17 +152,18 @@ def _finish_each(
             refused.add(index)
             rejections.append(Rejection(index, error.code, error.reason))
     if refused:
-        positions = _positions(body)
+        positions = _positions(body, len(events))
         rejections = [Rejection(positions[wrong.index], wrong.code, wrong.reason) for wrong in rejections]
         events = [event for index, event in enumerate(events) if index not in refused]
     return events, rejections
 
 
-def _positions(body: bytes) -> list[int]:
+def _positions(body: bytes, records: int) -> list[int]:
     """Position of each record in the body: its place in an array, its line (from 0) otherwise."""
-    if body.lstrip()[:1] == b"[":
-        return list(range(len(_records.decode(body))))
-    return [number for number, line in enumerate(body.split(b"\n")) if line.strip()]
+    lines = [number for number, line in enumerate(body.split(b"\n")) if line.strip()]
+    if body.lstrip()[:1] == b"[" or len(lines) != records:  # objects that share a line, or go over many
+        return list(range(records))
+    return lines
 
 
 def _record_by_record(body: bytes, limits: Limits) -> tuple[list[Query], list[Rejection]]:
@@ -179,17 +184,18 @@ def _taken_apart(body: bytes) -> list[tuple[int, Any]]:
     if body.lstrip()[:1] == b"[":
         try:
             return list(enumerate(_records.decode(body)))
-        except msgspec.MsgspecError as error:
+        except _BROKEN as error:
             raise Unreadable(f"the body is no JSON array: {_lower(error)}") from None
     try:
         msgspec.json.decode(body)  # one object, maybe over many lines
-    except msgspec.MsgspecError:
+    except _BROKEN:
         lines = body.split(b"\n")
         return [(number, line) for number, line in enumerate(lines) if line.strip()]
-    return [(0, body)]
+    blank = body[: len(body) - len(body.lstrip())]
+    return [(blank.count(b"\n"), body)]
 
 
-def _other_shape(line: bytes, error: msgspec.MsgspecError) -> Event:
+def _other_shape(line: bytes, error: Exception) -> Event:
     """The Monitaur request, if that is what the line holds. Raises Refused otherwise."""
     if isinstance(error, msgspec.ValidationError) and "missing required field `input`" in str(error):
         try:
@@ -200,8 +206,10 @@ def _other_shape(line: bytes, error: msgspec.MsgspecError) -> Event:
     raise _refused(error) from None
 
 
-def _refused(error: msgspec.MsgspecError) -> Refused:
+def _refused(error: Exception) -> Refused:
     text = str(error)
+    if isinstance(error, RecursionError):
+        return Refused("malformed", "no JSON object: nested too deeply")
     if not isinstance(error, msgspec.ValidationError) and "out of range" not in text:
         return Refused("malformed", f"no JSON object: {_lower(error)}")
     if "missing required field" in text:
@@ -226,6 +234,8 @@ def _finish(event: Event, limits: Limits) -> None:
     """Check what the types cannot say, and turn the input into what detectors take. Raises Refused."""
     if type(event.id) is int:
         event.id = str(event.id)
+    # what senders write who have none: as a name it would make all their queries one
+    event.id, event.client = event.id or None, event.client or None
     if event.modality is not None:
         event.modality = _MODALITIES.get(event.modality, event.modality)  # type: ignore[assignment]
     if event.timestamp is not None:
@@ -286,6 +296,8 @@ def _features(features: dict[str, Any], limits: Limits) -> dict[str, Any]:
     for name, item in features.items():
         if item is not None and not isinstance(item, (str, int, float, bool)):
             raise Refused("invalid_input", f"input.{name}: expected a number, a text, true, false or null")
+        if type(item) is int and abs(item) >> 64:
+            raise Refused("invalid_input", f"input.{name}: a whole number beyond 64 bits")
     _bounded(sum(len(item) for item in features.values() if type(item) is str), limits.text_characters, "characters")
     return features
 
@@ -295,8 +307,11 @@ def _embedding(value: dict[str, Any], limits: Limits) -> dict[str, Any]:
     if not isinstance(numbers, list) or not numbers or not all(type(n) in (int, float) for n in numbers):
         raise Refused("invalid_input", "input.embedding: expected a list of numbers")
     _bounded(len(numbers), limits.vector_numbers, "numbers")
-    with np.errstate(over="ignore"):  # what float32 cannot hold is infinite there, and refused
-        return {"embedding": finite(np.array(numbers, np.float32))}
+    try:
+        with np.errstate(over="ignore"):  # what float32 cannot hold is infinite there, and refused
+            return {"embedding": finite(np.array(numbers, np.float32))}
+    except OverflowError:
+        raise Refused("invalid_input", "input.embedding: holds a whole number beyond every float") from None
 
 
 def _embedding_base64(value: dict[str, Any], limits: Limits) -> dict[str, Any]:

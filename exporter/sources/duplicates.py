@@ -28,7 +28,8 @@ class Duplicates:
     def __init__(self, seconds: float = HOUR, size: int = MILLION, secret: bytes | None = None) -> None:
         self._seconds, self._size = seconds / GENERATIONS, max(size // GENERATIONS, 1)
         self._secret = secret or secrets.token_bytes(32)  # the input is hostile: collisions must not be computable
-        self._generations: deque[dict[bytes, bytes]] = deque([{}], maxlen=GENERATIONS + 1)
+        #: of each query its key, and its key with the digest of its content; never the latter without the former
+        self._generations: deque[set[bytes]] = deque([set()], maxlen=GENERATIONS + 1)
         self._begun = 0.0
         #: to be held from `sort_out` to `remember`, so that of two equal bodies at once one is the duplicate
         self.lock = threading.Lock()
@@ -40,27 +41,25 @@ class Duplicates:
         """
         fresh: list[Query] = []
         reused: list[Query] = []
-        entries: dict[bytes, bytes] = {}
+        entries: set[bytes] = set()
         for query in queries:
             if query.id is None:
                 fresh.append(query)
                 continue
             key, content = self._keys(query, sender)
-            known = entries.get(key) or self._find(key)
-            if known is None:
-                entries[key] = content
-            elif content in known:  # a run of digests; one that straddles two is as unlikely as a collision
-                continue
-            else:
-                entries[key] = known + content
+            if key in entries or self._knows(key):
+                if key + content in entries or self._knows(key + content):
+                    continue
                 reused.append(query)
+            entries.add(key)
+            entries.add(key + content)
             fresh.append(query)
         return Sorted(fresh, reused, len(queries) - len(fresh), entries)
 
-    def remember(self, entries: dict[bytes, bytes], now: float) -> None:
+    def remember(self, entries: set[bytes], now: float) -> None:
         """Keep the entries of a `sort_out`."""
-        if now - self._begun >= self._seconds or len(self._generations[0]) >= self._size:
-            self._generations.appendleft({})
+        if now - self._begun >= self._seconds or len(self._generations[0]) >= 2 * self._size:
+            self._generations.appendleft(set())
             self._begun = now
         self._generations[0].update(entries)
 
@@ -68,16 +67,16 @@ class Duplicates:
         """One key for sender, model, client, id and content."""
         return b"".join(self._keys(query, sender))
 
-    def _find(self, key: bytes) -> bytes | None:
-        for generation in self._generations:
-            if key in generation:
-                return generation[key]
-        return None
+    def _knows(self, entry: bytes) -> bool:
+        return any(entry in generation for generation in self._generations)
 
     def _keys(self, query: Query, sender: str) -> tuple[bytes, bytes]:
-        name = f"{sender}\0{query.model}\0{query.client}\0{query.id}"
-        content = _encoder.encode((query.input_data, query.model_output))
-        return sha256(self._secret + name.encode()).digest()[:12], sha256(self._secret + content).digest()[:12]
+        name = _encoder.encode((sender, query.model, query.client, query.id))
+        try:
+            content = _encoder.encode((query.input_data, query.model_output))
+        except (OverflowError, RecursionError):  # whole numbers or nesting beyond msgpack: equal to nothing
+            content = secrets.token_bytes(12)
+        return sha256(self._secret + name).digest()[:12], sha256(self._secret + content).digest()[:12]
 
 
 class Sorted(msgspec.Struct):
@@ -86,7 +85,7 @@ class Sorted(msgspec.Struct):
     fresh: list[Query]
     reused: list[Query]
     duplicates: int
-    entries: dict[bytes, bytes]
+    entries: set[bytes]
 
 
 def _array(value: np.ndarray) -> Any:

@@ -1,0 +1,290 @@
+"""The queue and the judging thread."""
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from detectors import Query
+from exporter.config import Config, DetectorConfig, Model
+from exporter.delivery import Delivery, Outcome
+from exporter.models import Models
+from exporter.pipeline import BATCH, CANARY, DELAY_BUCKETS, Pipeline
+from tests.exporter.conftest import UNSURE, Clock, LengthDetector
+
+Build = Callable[..., Config]
+Make = Callable[..., Pipeline]
+
+
+@pytest.fixture
+def make(config: Build, clock: Clock) -> Iterator[Make]:
+    """A pipeline; stopped, where it was started, when the test ends."""
+    made: list[Pipeline] = []
+
+    def build(
+        configured: Config | None = None, capacity: int = 10_000, capacity_bytes: int = 1 << 20, start: bool = False
+    ) -> Pipeline:
+        made.append(Pipeline(Models(configured or config()), capacity, capacity_bytes, clock))
+        if start:
+            made[-1].start()
+        return made[-1]
+
+    yield build
+    for pipeline in made:
+        if pipeline._thread.is_alive():
+            assert pipeline.stop(10)
+
+
+def deliver(count: int = 1, source: str = "push", received: float = 1_000_000.0, **other: Any) -> Delivery:
+    return Delivery(source=source, queries=[Query("a", UNSURE) for _ in range(count)], received=received, **other)
+
+
+# -- the queue
+
+
+def test_a_delivery_that_fits_is_taken_whole_and_one_that_does_not_is_refused_whole(make: Make) -> None:
+    pipeline = make(capacity=10)
+    assert [pipeline.offer(deliver(n)) for n in (6, 5, 4, 1)] == [True, False, True, False]
+    assert pipeline.waiting == 10
+
+
+def test_the_bytes_of_the_queue_are_bounded_too(make: Make) -> None:
+    pipeline = make(capacity_bytes=100)
+    assert [pipeline.offer(deliver(size=n)) for n in (60, 41, 40)] == [True, False, True]
+
+
+def test_what_is_larger_than_the_queue_is_taken_when_it_is_alone(make: Make) -> None:
+    pipeline = make(capacity=10, capacity_bytes=100)
+    assert pipeline.offer(deliver(50, size=5000))
+    assert not pipeline.offer(deliver())
+
+
+def test_room_is_there_again_once_queries_are_judged(make: Make) -> None:
+    pipeline, judged = make(capacity=10), threading.Event()
+    assert pipeline.offer(deliver(10, done=lambda _: judged.set()))
+    assert not pipeline.offer(deliver())
+    pipeline.start()
+    assert judged.wait(10)
+    assert pipeline.waiting == 0
+    assert pipeline.offer(deliver(10))
+
+
+def test_who_waits_for_room_gets_it(make: Make) -> None:
+    pipeline = make(capacity=10)
+    assert pipeline.offer(deliver(10))
+    assert not pipeline.put(deliver(), timeout=0)
+    pipeline.start()
+    assert pipeline.put(deliver(10), timeout=10)
+
+
+def test_who_waits_for_room_is_told_when_the_pipeline_stops(make: Make) -> None:
+    pipeline, answers = make(capacity=1), []
+    waiting = threading.Thread(target=lambda: answers.append(pipeline.put(deliver(), timeout=30)))
+    with pipeline.lock:  # nothing is judged meanwhile
+        pipeline.start()
+        assert pipeline.put(deliver(), timeout=10)
+        assert pipeline.put(deliver(), timeout=10)
+        waiting.start()
+        assert not pipeline.stop(0)
+        waiting.join(10)
+    assert answers == [False]
+
+
+def test_a_refused_sender_may_come_again_after_half_the_queue_is_judged(make: Make) -> None:
+    pipeline = make(capacity=100_000)
+    assert pipeline.seconds_until_room() == 1
+    pipeline.offer(deliver(9000))
+    pipeline.rate = 1000.0
+    assert pipeline.seconds_until_room() == 5
+    pipeline.rate = 0.0
+    assert pipeline.seconds_until_room() == 60
+
+
+def test_stopping_judges_what_is_queued_and_takes_nothing_more(make: Make) -> None:
+    pipeline = make()
+    for _ in range(5):
+        assert pipeline.offer(deliver(700))
+    pipeline.start()
+    assert pipeline.stop(30)
+    assert pipeline.models.of(None).queries == 3500
+    assert not pipeline.offer(deliver())
+    assert not pipeline.put(deliver(), timeout=10)
+
+
+def test_an_idle_pipeline_stops_at_once(make: Make) -> None:
+    assert make(start=True).stop(10)
+
+
+def test_every_query_of_many_senders_is_judged_once(make: Make) -> None:
+    pipeline = make(start=True)
+
+    def send() -> None:
+        for _ in range(50):
+            assert pipeline.put(deliver(7), timeout=30)
+
+    senders = [threading.Thread(target=send) for _ in range(8)]
+    for sender in senders:
+        sender.start()
+    for sender in senders:
+        sender.join(30)
+    assert pipeline.stop(30)
+    assert pipeline.models.of(None).queries == 8 * 50 * 7
+
+
+# -- judging
+
+
+def test_deliveries_are_judged_in_the_order_of_the_queue(make: Make) -> None:
+    pipeline, order = make(), []
+    for number in range(20):
+        pipeline.offer(deliver(number * 40, done=lambda _, number=number: order.append(number)))
+    pipeline.start()
+    assert pipeline.stop(30)
+    assert order == list(range(20))
+
+
+def test_a_large_delivery_is_judged_in_parts(make: Make, config: Build, register: Any) -> None:
+    sizes = []
+
+    class Sizes(LengthDetector):
+        def score(self, batch: Any) -> Any:
+            sizes.append(len(batch))
+            return super().score(batch)
+
+    register("sizes", Sizes)
+    pipeline = make(config(DetectorConfig(name="sizes")))
+    pipeline.judge([deliver(2 * BATCH + 5)])
+    assert sizes == [BATCH, BATCH, 5]
+
+
+def test_what_the_detectors_said_of_each_query_is_told_where_it_was_asked_for(make: Make, config: Build) -> None:
+    told: list[Any] = []
+    queries = [Query("a", UNSURE, model="m1"), Query("b", None, model="m2"), Query("c", UNSURE, model="m1")]
+    models = (Model(name="m1"), Model(name="m2"))
+    delivery = Delivery(source="detect", queries=queries, received=0.0, explain=True, done=told.extend)
+    make(config(models=models)).judge([deliver(3, done=told.append), delivery])
+    silent, *said = told
+    assert list(silent) == []
+    assert [[outcome.status for outcome in outcomes] for outcomes in said] == [["ok"], ["skipped"], ["ok"]]
+
+
+def test_whoever_fails_to_listen_does_not_stop_the_judging(make: Make, caplog: pytest.LogCaptureFixture) -> None:
+    def fail(outcomes: Any) -> None:
+        raise RuntimeError("gone")
+
+    pipeline, told = make(), []
+    pipeline.judge([deliver(done=fail), deliver(done=told.append)])
+    assert len(told) == 1
+    assert pipeline.models.of(None).queries == 2
+    assert "could not be told" in caplog.text
+
+
+def test_positions_are_committed_once_their_queries_are_judged(make: Make) -> None:
+    pipeline, seen = make(), []
+
+    def done(outcomes: Any) -> None:
+        seen.append((dict(pipeline.positions), pipeline.models.of(None).queries))
+
+    pipeline.judge([deliver(source="a", position=1, done=done), deliver(source="b", position=9), deliver(source="c")])
+    pipeline.judge([deliver(source="a", position=2)])
+    assert seen == [({"a": 1}, 3)]
+    assert pipeline.positions == {"a": 2, "b": 9}
+
+
+def test_queries_go_to_their_models_in_order(make: Make, config: Build) -> None:
+    names = ["m1", "m2", None, "m1", "unknown"]
+    queries = [Query("a", UNSURE, model=name) for name in names]
+    pipeline = make(config(models=(Model(name="m1"), Model(name="m2"))))
+    pipeline.judge([Delivery(source="push", queries=queries, received=0.0)])
+    judged = {label: model.queries for label, model in pipeline.models.by_label.items()}
+    assert judged == {"m1": 2, "m2": 1, "default": 1, "other": 1}
+
+
+# -- times
+
+
+def test_queries_have_the_time_of_their_receipt(make: Make) -> None:
+    delivery = deliver(2, received=5.0)
+    delivery.queries[0].timestamp = 1.0
+    pipeline = make()
+    pipeline.judge([delivery])
+    assert [query.timestamp for query in delivery.queries] == [5.0, 5.0]
+    assert pipeline.models.of(None).last_query == 5.0
+
+
+def test_the_times_of_events_count_where_the_source_says_so_and_never_run_backwards(make: Make) -> None:
+    queries = [Query("a", timestamp=time) for time in (10.0, 30.0, 20.0, None)]  # type: ignore[arg-type]
+    pipeline = make()
+    pipeline.judge([Delivery(source="drop", queries=queries, received=25.0, own_time=True)])
+    assert [query.timestamp for query in queries] == [10.0, 30.0, 30.0, 30.0]
+    assert pipeline.models.of(None).last_query == 25.0
+
+
+def test_a_clock_that_is_set_back_does_not_make_times_run_backwards(make: Make) -> None:
+    pipeline, first, second = make(), deliver(received=100.0), deliver(received=50.0)
+    pipeline.judge([first])
+    pipeline.judge([second])
+    assert second.queries[0].timestamp == 100.0
+    assert pipeline.models.of(None).last_query == 50.0
+
+
+# -- counts
+
+
+def test_the_delay_of_pushed_queries_is_counted_in_its_bucket_and_of_no_others(make: Make, clock: Clock) -> None:
+    pipeline = make()
+    pipeline.judge([deliver(3, received=clock.now - 0.25), deliver(2, source="detect", received=clock.now - 7)])
+    pipeline.judge([deliver(1, received=clock.now - 1000)])
+    expected = [0] * (len(DELAY_BUCKETS) + 1)
+    expected[DELAY_BUCKETS.index(0.25)] = 3
+    expected[-1] = 1
+    assert pipeline.delays == expected
+    assert pipeline.delay_sum == pytest.approx(3 * 0.25 + 1000)
+
+
+def test_a_delay_below_zero_is_none(make: Make, clock: Clock) -> None:
+    pipeline = make()
+    pipeline.judge([deliver(received=clock.now + 5)])
+    assert (pipeline.delays[0], pipeline.delay_sum) == (1, 0.0)
+
+
+def test_the_delay_includes_the_judging_itself(make: Make, config: Build, register: Any, clock: Clock) -> None:
+    class Slow(LengthDetector):
+        def score(self, batch: Any) -> Any:
+            clock.now += 20
+            return super().score(batch)
+
+    register("slow", Slow)
+    pipeline = make(config(DetectorConfig(name="slow")))
+    pipeline.judge([deliver(received=clock.now)])
+    assert pipeline.delay_sum == 20.0
+
+
+def test_reused_ids_are_counted_once_with_their_models(make: Make) -> None:
+    delivery = deliver(BATCH + 1)
+    delivery.reused = delivery.queries[:3]
+    pipeline = make()
+    pipeline.judge([delivery])
+    assert pipeline.models.of(None).ids_reused == 3
+
+
+def test_the_canary_is_judged_and_in_no_count(make: Make) -> None:
+    told: list[list[list[Outcome]]] = []
+    pipeline = make()
+    pipeline.judge([deliver(source=CANARY, explain=True, done=told.append)])  # type: ignore[arg-type]
+    assert [outcome.status for outcome in told[0][0]] == ["ok"]
+    assert list(pipeline.models.by_label) == ["default"]
+    model = pipeline.models.of(None)
+    assert (model.queries, model.tallies[0].judgements, model.last_query) == (0, 0, None)
+    assert (sum(pipeline.delays), dict(pipeline.models.seconds), pipeline.models.folded) == (0, {}, 0)
+
+
+def test_models_that_are_silent_for_a_day_are_forgotten_while_others_are_judged(make: Make, clock: Clock) -> None:
+    pipeline = make()
+    earned = Delivery(source="push", queries=[Query("a", model="earned") for _ in range(20)], received=clock.now)
+    pipeline.judge([earned])
+    assert "earned" in pipeline.models.by_label
+    clock.now += 90_000
+    pipeline.judge([deliver(received=clock.now)])
+    assert list(pipeline.models.by_label) == ["default"]
