@@ -9,7 +9,7 @@ Kinds:
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -54,14 +54,14 @@ def _is_vector(value: Any) -> bool:
     return isinstance(value, (list, tuple)) or getattr(value, "ndim", 0) > 0
 
 
-def kinds(inputs: Sequence[Any], taken: Sequence[str]) -> dict[str, list[int]]:
+def kinds(inputs: Sequence[Any], taken: Container[str]) -> dict[str, list[int]]:
     """Positions of the inputs by kind. Raises InvalidQuery with the position of one whose kind is not in `taken`."""
     if set(map(type, inputs)) == {str} and "text" in taken:
         return {"text": list(range(len(inputs)))}
     positions: dict[str, list[int]] = {}
     for index, value in enumerate(inputs):
         kind = kind_of(value)
-        if kind not in taken:
+        if kind is None or kind not in taken:
             raise InvalidQuery(FIELD, f"{EXPECTED}, got {_described(value)}", index)
         positions.setdefault(kind, []).append(index)
     return positions
@@ -92,7 +92,7 @@ def is_redacted(value: Any) -> bool:
     return isinstance(value, (list, tuple)) and bool(value) and all(part == REDACTED for part in value)
 
 
-def missing(value: Any, taken: Sequence[str]) -> str | None:
+def missing(value: Any, taken: Container[str]) -> str | None:
     """Why a detector that takes these kinds cannot judge this input: one word of a closed set, or None if it can.
 
     no_input, other_modality, redacted. What is of no kind at all can be judged: to be wrong.
