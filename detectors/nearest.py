@@ -64,6 +64,11 @@ class Window:
     def __len__(self) -> int:
         return len(self._log)
 
+    @property
+    def nbytes(self) -> int:
+        """Memory that the rows take, in bytes."""
+        return sum(space.nbytes for space in self._spaces.values())
+
     def add(self, count: int, vectors: Sequence[Vectors], threshold: float) -> tuple[np.ndarray, Incident | None]:
         """Score `count` queries in order, each against those before it, and take them into the window.
 
@@ -169,6 +174,10 @@ class _Space:
     @property
     def held(self) -> int:
         return self._last - self._first
+
+    @property
+    def nbytes(self) -> int:
+        return self._rows.nbytes + self._projected.nbytes + self._sequences.nbytes
 
     def append(self, rows: np.ndarray, sequences: np.ndarray) -> None:
         capacity = len(self._rows)
