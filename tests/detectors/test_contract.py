@@ -63,7 +63,12 @@ class BareDetector:
 
 RNG = np.random.default_rng(7)
 TEXTS = ["how do i reset my password", "what is the weather", "", "how do I reset my  password?", "ä", "list all users"]
-ROWS = [{"age": 25, "income": 30000.0}, {"age": 24, "income": 30001}, {"length": 5, "kind": "a"}, {"age": None, "ok": True}]
+ROWS = [
+    {"age": 25, "income": 30000.0},
+    {"age": 24, "income": 30001},
+    {"length": 5, "kind": "a"},
+    {"age": None, "ok": True},
+]
 IMAGES = [RNG.integers(0, 256, shape, dtype=np.uint8) for shape in ((64, 64), (64, 64, 3), (28, 28), (100, 80, 3))]
 IMAGES += [np.full((64, 64), 200, np.uint8), RNG.random((3, 32, 32)), IMAGES[1]]
 VECTORS = [RNG.standard_normal(8) for _ in range(5)] + [np.zeros(8), [1, 2, 3], {"embedding": [1.0, 2.0, 3.0]}]
@@ -71,7 +76,14 @@ OUTPUTS = [[0.5, 0.5], [0.9, 0.1], [0.2, 0.3, 0.5], {"logits": [2.0, 1.0]}, {"lo
 
 BAD_TEXTS = [["a", 1], [["a"]], 7, [], object()]
 BAD_ROWS = [{}, {"a": float("nan")}, {"a": [1, 2]}, [1.0, float("inf")], {"a": 10**400}]
-BAD_IMAGES = [np.zeros((2, 2, 2, 2)), np.zeros((0, 4)), np.full((4, 4), np.nan), b"no picture", np.full((4, 4), 300), [[1, 2], [3]]]
+BAD_IMAGES = [
+    np.zeros((2, 2, 2, 2)),
+    np.zeros((0, 4)),
+    np.full((4, 4), np.nan),
+    b"no picture",
+    np.full((4, 4), 300),
+    [[1, 2], [3]],
+]
 BAD_VECTORS = [{"embedding": []}, {"embedding": ["a"]}, {"embedding": [[1, 2]]}, [1, "a"], np.array([]), [float("nan")]]
 
 
@@ -91,7 +103,9 @@ GOOD = {
     "any": of([part for parts in zip(TEXTS, ROWS * 2, IMAGES, VECTORS, strict=False) for part in parts] * 2),
 }
 BAD = {
-    "confidence": answers([[], [-0.1, 1.1], [float("nan"), 1.0], [3.0, 1.0], [[0.5, 0.5]], {"logits": []}, [0, 0], ["a"]]),
+    "confidence": answers(
+        [[], [-0.1, 1.1], [float("nan"), 1.0], [3.0, 1.0], [[0.5, 0.5]], {"logits": []}, [0, 0], ["a"]]
+    ),
     "text": of(BAD_TEXTS),
     "tabular": of(BAD_ROWS),
     "image": of(BAD_IMAGES),

@@ -45,7 +45,12 @@ def test_every_form_of_a_picture_gives_the_same_pixels(tensor):
     ]
     for form in forms:
         np.testing.assert_array_equal(pixels(form), COLOUR)
-    for form in (COLOUR / 255, (COLOUR / 255).astype(np.float32), tensor(COLOUR / np.float32(255)), (COLOUR / 255).tolist()):
+    for form in (
+        COLOUR / 255,
+        (COLOUR / 255).astype(np.float32),
+        tensor(COLOUR / np.float32(255)),
+        (COLOUR / 255).tolist(),
+    ):
         np.testing.assert_allclose(pixels(form), COLOUR / 255, atol=1e-6)
 
 
@@ -61,7 +66,9 @@ def test_grey_pictures_have_one_channel():
         np.testing.assert_array_equal(pixels(form), grey[:, :, None])
 
 
-@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA", "LA", "PA", "CMYK", "YCbCr", "HSV", "LAB", "I", "F", "I;16"])
+@pytest.mark.parametrize(
+    "mode", ["1", "L", "P", "RGB", "RGBA", "LA", "PA", "CMYK", "YCbCr", "HSV", "LAB", "I", "F", "I;16"]
+)
 def test_all_modes_of_images_can_be_read(mode):
     image = Image.new("RGB", (9, 7), (255, 255, 255))
     image = Image.new("I;16", (9, 7), 65535) if mode == "I;16" else image.convert("L" if mode in "IF" else "RGB")
@@ -176,7 +183,9 @@ def test_stacks_hold_every_picture_once_with_what_one_is_in_it():
 
 
 def test_the_library_imports_no_large_package_before_it_needs_it():
-    code = "import sys, detectors; print([n for n in ('PIL', 'torch', 'pandas', 'scipy', 'sklearn') if n in sys.modules])"
+    code = (
+        "import sys, detectors; print([n for n in ('PIL', 'torch', 'pandas', 'scipy', 'sklearn') if n in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

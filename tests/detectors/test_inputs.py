@@ -51,7 +51,9 @@ def test_positions_are_given_by_kind():
     assert kinds(["a", "b"], ("text",)) == {"text": [0, 1]}
 
 
-@pytest.mark.parametrize(("value", "described"), [(5, "int"), ([], "an empty list"), (np.zeros((1, 2, 3, 4)), "ndarray of shape")])
+@pytest.mark.parametrize(
+    ("value", "described"), [(5, "int"), ([], "an empty list"), (np.zeros((1, 2, 3, 4)), "ndarray of shape")]
+)
 def test_what_is_of_no_kind_is_refused_and_described(value, described):
     with pytest.raises(InvalidQuery, match=f"query 1: input_data: expected a text, .* got {described}"):
         kinds(["a", value], ("text",))
@@ -104,7 +106,13 @@ def test_wrong_vectors_say_what_is_wrong(value, message):
 
 
 def test_vectors_come_from_lists_arrays_tensors_and_embeddings(tensor):
-    for value in ([1, 2.5], (1, 2.5), np.array([1, 2.5], np.float32), tensor(np.array([1, 2.5])), {"embedding": [1, 2.5]}):
+    for value in (
+        [1, 2.5],
+        (1, 2.5),
+        np.array([1, 2.5], np.float32),
+        tensor(np.array([1, 2.5])),
+        {"embedding": [1, 2.5]},
+    ):
         assert numbers_of(value).tolist() == [1.0, 2.5]
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detectors.nearest import CHUNK, GROUP, PROJECTED, PRUNED_ROWS, TILE, Window
+from detectors.nearest import CHUNK, GROUP, PRUNED_ROWS, TILE, Window
 
 LARGE = 1 << 30
 THRESHOLD = 0.8
@@ -67,7 +67,9 @@ def assert_like_naive(queries, size, sizes, max_bytes=LARGE):
     return window
 
 
-AXES = [unit(np.array(axis, dtype=float)) for axis in ([1, 0, 0], [0, 1, 0], [1, 1, 0], [-1, 0, 0], [1, 2, 3], [1, 2, 3.5])]
+AXES = [
+    unit(np.array(axis, dtype=float)) for axis in ([1, 0, 0], [0, 1, 0], [1, 1, 0], [-1, 0, 0], [1, 2, 3], [1, 2, 3.5])
+]
 
 
 @settings(deadline=None, max_examples=150)

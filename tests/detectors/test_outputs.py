@@ -62,7 +62,10 @@ def test_answers_of_all_shapes_go_together():
         ([[0.5, 0.5]], "expected one row of at least one number, got shape \\(1, 2\\)"),
         ([0.5, float("nan")], "nan is not a finite number"),
         ([float("inf"), 0.0], "inf is not a finite number"),
-        ([-0.1, 1.1], '-0.1 is not a probability \\(0 to 1\\); for scores before the softmax send {"logits": \\[...\\]}'),
+        (
+            [-0.1, 1.1],
+            '-0.1 is not a probability \\(0 to 1\\); for scores before the softmax send {"logits": \\[...\\]}',
+        ),
         ([2.5, 0.5], "2.5 is not a probability"),
         ([0, 0], "probabilities sum to 0"),
         (["a", "b"], "expected a list of numbers"),
@@ -83,7 +86,9 @@ def test_wrong_answers_say_what_was_wrong_and_where(output, message):
         probabilities([[0.5, 0.5], output])
 
 
-@pytest.mark.parametrize("wrong", [[0.5, float("nan")], [0.5, -0.5], [0.0, 0.0], ["0.5", "0.5"], [0.5, None], [10**400, 0]])
+@pytest.mark.parametrize(
+    "wrong", [[0.5, float("nan")], [0.5, -0.5], [0.0, 0.0], ["0.5", "0.5"], [0.5, None], [10**400, 0]]
+)
 def test_a_wrong_answer_among_many_of_the_same_length_is_found(wrong):
     with pytest.raises(InvalidQuery, match="query 2: "):
         probabilities([[0.5, 0.5], [0.5, 0.5], wrong])

@@ -7,7 +7,11 @@ from detectors.embeddings.tabular import embed_rows
 from detectors.inputs import features_of
 
 values = st.one_of(
-    st.floats(allow_nan=False, allow_infinity=False), st.integers(-(10**30), 10**30), st.text(max_size=100), st.booleans(), st.none()
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.integers(-(10**30), 10**30),
+    st.text(max_size=100),
+    st.booleans(),
+    st.none(),
 )
 
 
@@ -52,7 +56,9 @@ def test_categories_are_near_to_nothing_but_themselves(one, other):
     assert cosine({"x": one}, {"x": other}) < 0.9
 
 
-@pytest.mark.parametrize(("one", "other"), [(24, 25), (0.10, 0.102), (30000, 30100), (-5, -5.1), (1e9, 1.01e9), (1e-4, 1.02e-4)])
+@pytest.mark.parametrize(
+    ("one", "other"), [(24, 25), (0.10, 0.102), (30000, 30100), (-5, -5.1), (1e9, 1.01e9), (1e-4, 1.02e-4)]
+)
 def test_values_that_are_near_in_proportion_are_near(one, other):
     assert cosine({"x": one}, {"x": other}) > 0.98
 
