@@ -246,7 +246,9 @@ def _window(detector: Detector) -> int | None:
     try:
         return int(detector.window_queries())
     except Exception as error:  # a plug-in that fails at this is no reason to have no page
-        log.warning("a detector does not say its window", extra={"detector": detector.name, "error": type(error).__name__})
+        log.warning(
+            "a detector does not say its window", extra={"detector": detector.name, "error": type(error).__name__}
+        )
         return None
 
 
