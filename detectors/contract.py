@@ -1,5 +1,6 @@
 """What every detector keeps to: the one base class, its errors, and the place where the threshold is applied."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -181,6 +182,9 @@ def read_options(name: str, options_type: type[Options], config: Mapping[str, An
     unknown = sorted(set(config) - set(known))
     if unknown:
         raise ValueError(f"{name}: unknown option {', '.join(unknown)}; known: {', '.join(sorted(known))}")
+    for key, value in config.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"{name}: option {key}: expected a finite number, got {value}")
     try:
         return msgspec.convert(dict(config), options_type)
     except msgspec.ValidationError as error:

@@ -19,6 +19,8 @@ FIELD = "input_data"
 SIDE = 64
 #: the most pixels that are decoded
 MAX_PIXELS = 64_000_000
+#: rows of a large picture that are turned into floats together: all would take four times its memory
+STRIP = 256
 #: numbers that are worked on together; more of them do not stay in the processor's cache
 TOGETHER = 1 << 17
 
@@ -89,19 +91,25 @@ def _shaped(array: np.ndarray) -> np.ndarray:
 
 def _reduced(picture: np.ndarray) -> np.ndarray:
     """float32 (height, width, channels), sides at most 64; each pixel is the mean of the area that it covers."""
-    height, width, channels = picture.shape
     scale = np.float32(255 if picture.dtype == np.uint8 else 1)
-    if height > SIDE:
-        weights = area_weights(height, SIDE).astype(np.float32)
-        # row by row: a whole large picture as floats would take four times its memory
-        parts = [slice(row * height // SIDE, -(-(row + 1) * height // SIDE)) for row in range(SIDE)]
-        rows = (picture[part].reshape(-1, width * channels).astype(np.float32) for part in parts)
-        picture = np.stack([weights[row, parts[row]] @ pixels for row, pixels in enumerate(rows)])
-        picture = picture.reshape(SIDE, width, channels)
-    if width > SIDE:
-        weights = area_weights(width, SIDE).astype(np.float32)
-        picture = np.matmul(weights, picture.astype(np.float32))
+    # the longer side first: the other way round a narrow picture would grow before it shrinks
+    order = (0, 1) if picture.shape[0] >= picture.shape[1] else (1, 0)
+    for axis in order:
+        picture = _shortened(picture.swapaxes(0, axis)).swapaxes(0, axis)
     return picture / scale
+
+
+def _shortened(picture: np.ndarray) -> np.ndarray:
+    """At most 64 rows, each the mean of the rows that it covers; float32 if there were more."""
+    height = len(picture)
+    if height <= SIDE:
+        return picture
+    rows = np.zeros((SIDE, picture[0].size), dtype=np.float32)
+    for start in range(0, height, STRIP):
+        strip = picture[start : start + STRIP]
+        weights = area_weights(height, SIDE, start, start + len(strip)).astype(np.float32)
+        rows += weights @ strip.reshape(len(strip), -1).astype(np.float32)
+    return rows.reshape(SIDE, *picture.shape[1:])
 
 
 def _channels(picture: np.ndarray) -> np.ndarray:
@@ -141,13 +149,12 @@ def _shrink(numbers: np.ndarray) -> np.ndarray:
 
 
 @lru_cache(maxsize=256)
-def area_weights(length: int, cells: int) -> np.ndarray:
+def area_weights(length: int, cells: int, start: int = 0, stop: int | None = None) -> np.ndarray:
     """The share of each of `length` pixels in the mean of each of `cells` equal parts: float64 (cells, length).
 
-    Rows sum to 1. Parts smaller than a pixel are allowed.
+    Rows sum to 1. Parts smaller than a pixel are allowed. Only the columns from start to stop are made.
     """
     edges = np.arange(cells + 1) * (length / cells)
-    starts = np.arange(length)
-    overlap = np.minimum(edges[1:, None], starts + 1) - np.maximum(edges[:-1, None], starts)
-    weights = np.maximum(overlap, 0.0)
-    return weights / weights.sum(axis=1, keepdims=True)
+    columns = np.arange(start, length if stop is None else stop)
+    overlap = np.minimum(edges[1:, None], columns + 1) - np.maximum(edges[:-1, None], columns)
+    return np.maximum(overlap, 0.0) * (cells / length)

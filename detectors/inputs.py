@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from detectors.contract import InvalidQuery
+from detectors.numbers import finite_row
 
 T = TypeVar("T")
 FIELD = "input_data"
@@ -61,7 +62,7 @@ def kinds(inputs: Sequence[Any], taken: Container[str]) -> dict[str, list[int]]:
     positions: dict[str, list[int]] = {}
     for index, value in enumerate(inputs):
         kind = kind_of(value)
-        if kind not in taken:
+        if kind is None or kind not in taken:
             raise InvalidQuery(FIELD, f"{EXPECTED}, got {_described(value)}", index)
         positions.setdefault(kind, []).append(index)
     return positions
@@ -123,23 +124,7 @@ def text_of(value: Any) -> str:
 
 def numbers_of(value: Any) -> np.ndarray:
     """A vector as float64 (d,). Raises InvalidQuery unless it is one row of at least one finite number."""
-    values = value["embedding"] if isinstance(value, Mapping) else value
-    if isinstance(values, (list, tuple)) and not {str, bytes, bool}.isdisjoint(map(type, values)):
-        raise InvalidQuery(FIELD, "expected a list of numbers, and some of its parts are no numbers")
-    try:
-        row = np.asarray(_on_host(values), dtype=np.float64)
-    except (TypeError, ValueError, OverflowError):
-        raise InvalidQuery(FIELD, "expected a list of numbers") from None
-    if row.ndim != 1 or not row.size:
-        raise InvalidQuery(FIELD, f"expected one row of at least one number, got shape {row.shape}")
-    if not np.isfinite(row).all():
-        raise InvalidQuery(FIELD, f"{row[~np.isfinite(row)][0]} is not a finite number")
-    return row
-
-
-def _on_host(values: Any) -> Any:
-    """A tensor as an array (torch is not imported); anything else as it is."""
-    return values.detach().cpu().numpy() if hasattr(values, "detach") else values
+    return finite_row(value["embedding"] if isinstance(value, Mapping) else value, FIELD)
 
 
 def features_of(value: Any) -> dict[str, Any]:

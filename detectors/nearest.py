@@ -8,12 +8,15 @@ query is among the last `size` ones, of whatever space, and while the rows of th
 Windows of more than 50,000 rows are searched in two steps: all rows by their projection to 96 dimensions, then the 16
 most promising groups of 16 neighbours in time exactly. The score is always an exact cosine; what can be missed is a
 nearest row whose projection is not among the most promising. The error of a projected cosine c is about
-(1 - c^2) / sqrt(96), so near duplicates are not missed, and far neighbours are.
+(1 - c^2) / sqrt(96): near duplicates are found, far neighbours may not be. Who knows the seed of the projection can
+make near duplicates that it hides.
 """
 
 from collections import Counter, deque
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -52,13 +55,19 @@ class Window:
     def __init__(self, size: int, max_bytes: int, seed: int = 0) -> None:
         self._size, self._max_bytes, self._seed = size, max_bytes, seed
         self._spaces: dict[Hashable, _Space] = {}
-        self._projections: dict[int, np.ndarray] = {}
+        # held by the spaces that use them
+        self._projections: WeakValueDictionary[int, np.ndarray] = WeakValueDictionary()
         self._log: deque[_Space] = deque()  # the space of each query in the window, oldest first
         self._added = 0
         self._bytes = 0
 
     def __len__(self) -> int:
         return len(self._log)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that the rows take, in bytes."""
+        return sum(space.nbytes for space in self._spaces.values())
 
     def add(self, count: int, vectors: Sequence[Vectors], threshold: float) -> tuple[np.ndarray, Incident | None]:
         """Score `count` queries in order, each against those before it, and take them into the window.
@@ -79,19 +88,17 @@ class Window:
         spaces = [self._space(key, rows.shape[1]) for key, _, rows in vectors]
         sequences = self._added + np.arange(len(scores))
         starts, left = self._admit(len(scores), spaces, vectors)
-        locators: dict[int, Callable[[], tuple[int, np.ndarray]]] = {}
+        last, closest = -1, None
         for space, (_, positions, rows) in zip(spaces, vectors, strict=True):
             space.append(rows, sequences[positions])
             tops, locate = space.search(rows, sequences[positions], starts[positions])
-            tops = np.where(tops >= EQUAL, np.float32(1), tops)
-            scores[positions] = np.where(tops > NONE, tops, 0)
+            scores[positions] = np.where(tops >= EQUAL, 1, np.where(tops > NONE, tops, 0))
             suspicious = np.flatnonzero(flags(scores[positions], threshold) & (tops > NONE))
-            if suspicious.size:
-                locators[int(positions[suspicious[-1]])] = lambda at=suspicious[-1], locate=locate: locate(at)
+            if suspicious.size and positions[suspicious[-1]] > last:
+                last, closest = positions[suspicious[-1]], partial(locate, suspicious[-1])
         incident = None
-        if locators:
-            last = max(locators)
-            sequence, embedding = locators[last]()
+        if closest is not None:
+            sequence, embedding = closest()
             incident = Incident(float(scores[last]), int(sequence - starts[last]), embedding)
         self._release(left)
         return incident
@@ -101,15 +108,17 @@ class Window:
         if space is None:
             rows = min(self._size, self._max_bytes // (4 * dimensions))
             pruned = rows > PRUNED_ROWS and dimensions > PRUNED_DIMENSIONS
-            space = self._spaces[key] = _Space(key, dimensions, self._projection(dimensions) if pruned else None)
+            projection = partial(self._projection, dimensions) if pruned else None
+            space = self._spaces[key] = _Space(key, dimensions, projection)
         return space
 
     def _projection(self, dimensions: int) -> np.ndarray:
         """Random directions at right angles to each other, float32 (dimensions, PROJECTED)."""
-        if dimensions not in self._projections:
+        projection = self._projections.get(dimensions)
+        if projection is None:
             directions = np.random.default_rng(self._seed).standard_normal((dimensions, PROJECTED))
-            self._projections[dimensions] = np.linalg.qr(directions)[0].astype(np.float32)
-        return self._projections[dimensions]
+            projection = self._projections[dimensions] = np.linalg.qr(directions)[0].astype(np.float32)
+        return projection
 
     def _admit(
         self, count: int, spaces: Sequence["_Space"], vectors: Sequence[Vectors]
@@ -152,17 +161,23 @@ class _Space:
     zeros or an old row; the number of their query (-1 or too low) keeps them out of every comparison.
     """
 
-    def __init__(self, key: Hashable, dimensions: int, projection: np.ndarray | None) -> None:
-        self.key, self._projection = key, projection
-        self.row_bytes = 4 * (dimensions + (PROJECTED if projection is not None else 0))
+    def __init__(self, key: Hashable, dimensions: int, projection: Callable[[], np.ndarray] | None) -> None:
+        self.key, self._make_projection = key, projection
+        self.row_bytes = 4 * (dimensions + (PROJECTED if projection else 0))
         self._first = self._last = 0
         self._rows = np.zeros((0, dimensions), dtype=np.float32)
-        self._projected = np.zeros((0, PROJECTED if projection is not None else 0), dtype=np.float32)
         self._sequences = np.zeros(0, dtype=np.int64)
+        # made when there are more rows than would all be looked at anyway
+        self._projection: np.ndarray | None = None
+        self._projected = np.zeros((0, PROJECTED), dtype=np.float32)
 
     @property
     def held(self) -> int:
         return self._last - self._first
+
+    @property
+    def nbytes(self) -> int:
+        return self._rows.nbytes + self._projected.nbytes + self._sequences.nbytes
 
     def append(self, rows: np.ndarray, sequences: np.ndarray) -> None:
         capacity = len(self._rows)
@@ -186,8 +201,14 @@ class _Space:
         held = np.arange(self._first, self._last)
         old, new = held % max(len(self._rows), 1), held % max(capacity, 1)
         self._rows = _moved(self._rows, old, new, capacity, 0)
-        self._projected = _moved(self._projected, old, new, capacity, 0)
         self._sequences = _moved(self._sequences, old, new, capacity, -1)
+        if self._make_projection is None or capacity <= GROUP * GROUPS:
+            self._projection = None
+        elif self._projection is None:
+            self._projection = self._make_projection()
+            self._projected = _projected(self._rows, self._projection)
+        else:
+            self._projected = _moved(self._projected, old, new, capacity, 0)
 
     def search(
         self, queries: np.ndarray, sequences: np.ndarray, starts: np.ndarray
@@ -197,7 +218,7 @@ class _Space:
         Returns float32 (n,) and a function that gives, for one query, the number and the vector of that row (the
         oldest of equals).
         """
-        if self._projection is None or len(self._rows) <= GROUP * GROUPS:
+        if self._projection is None:
             return self._search_all(queries, sequences, starts)
         return self._search_promising(_projected(queries, self._projection), queries, sequences, starts)
 

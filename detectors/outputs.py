@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from detectors.contract import InvalidQuery
+from detectors.numbers import finite_row
 
 FIELD = "model_output"
 #: a sum that is off by more than this is normalised, and the result says so
@@ -31,13 +32,8 @@ def probabilities(outputs: Sequence[Any]) -> tuple[list[tuple[np.ndarray, np.nda
     Returns ([(positions int (m,), rows float64 (m, k))], normalised bool (n,)); every row sums to 1 within
     SUM_TOLERANCE. Raises InvalidQuery with the position of the first answer that is wrong.
     """
-    lengths = {len(output) for output in outputs} if all(type(output) is list for output in outputs) else set()
-    if len(lengths) == 1 and (width := lengths.pop()):
-        try:
-            flat = np.fromiter(chain.from_iterable(outputs), np.float64, len(outputs) * width)
-        except (TypeError, ValueError, OverflowError):
-            return _one_by_one(outputs)
-        rows = flat.reshape(len(outputs), width)
+    rows = _alike(outputs)
+    if rows is not None and rows.size:
         sums = rows.sum(axis=1)
         if rows.min() >= 0.0 and rows.max() <= 1.0 and sums.min() > 0.0:  # NaN fails every comparison
             off = np.abs(sums - 1.0) > SUM_TOLERANCE
@@ -45,6 +41,22 @@ def probabilities(outputs: Sequence[Any]) -> tuple[list[tuple[np.ndarray, np.nda
                 rows[off] /= sums[off, None]
             return [(np.arange(len(outputs)), rows)], off
     return _one_by_one(outputs)
+
+
+def _alike(outputs: Sequence[Any]) -> np.ndarray | None:
+    """Answers that are all lists of plain numbers, or all arrays of floats, of one length, as float64 (n, k)."""
+    types = set(map(type, outputs))
+    if types == {np.ndarray} and len({(output.shape, output.dtype) for output in outputs}) == 1:
+        return np.array(outputs, dtype=np.float64) if outputs[0].ndim == 1 and outputs[0].dtype.kind == "f" else None
+    if types != {list} or len(set(map(len, outputs))) != 1:
+        return None
+    # the type of each number is looked at: numpy would read "0.5" and True as numbers too
+    if not {int, float}.issuperset(map(type, chain.from_iterable(outputs))):
+        return None
+    try:
+        return np.fromiter(chain.from_iterable(outputs), np.float64).reshape(len(outputs), -1)
+    except OverflowError:
+        return None
 
 
 def _one_by_one(outputs: Sequence[Any]) -> tuple[list[tuple[np.ndarray, np.ndarray]], np.ndarray]:
@@ -65,29 +77,13 @@ def distribution(output: Any) -> tuple[np.ndarray, bool]:
     """The probabilities of one answer, float64 (k,), and whether they had to be normalised. Raises InvalidQuery."""
     if isinstance(output, Mapping):
         if "probabilities" in output:
-            return _checked(_numbers(output["probabilities"], "probabilities"))
+            return _checked(finite_row(output["probabilities"], FIELD, "probabilities"))
         if "logits" in output:
-            return _softmax(_numbers(output["logits"], "logits")), False
+            return _softmax(finite_row(output["logits"], FIELD, "logits")), False
         if "logprobs" in output:
-            return _answer_or_not(_numbers(output["logprobs"], "logprobs")), False
+            return _answer_or_not(finite_row(output["logprobs"], FIELD, "logprobs")), False
         raise InvalidQuery(FIELD, "expected probabilities, logits or logprobs, got " + (", ".join(output) or "nothing"))
-    return _checked(_numbers(output, "probabilities"))
-
-
-def _numbers(values: Any, what: str) -> np.ndarray:
-    if values is None or isinstance(values, (str, bytes)):
-        raise InvalidQuery(FIELD, f"{what}: expected a list of numbers, got {type(values).__name__}")
-    try:
-        row = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise InvalidQuery(FIELD, f"{what}: expected a list of numbers") from None
-    except OverflowError:
-        raise InvalidQuery(FIELD, f"{what}: holds a whole number beyond every float") from None
-    if row.ndim != 1 or not row.size:
-        raise InvalidQuery(FIELD, f"{what}: expected one row of at least one number, got shape {row.shape}")
-    if not np.isfinite(row).all():
-        raise InvalidQuery(FIELD, f"{what}: {row[~np.isfinite(row)][0]} is not a finite number")
-    return row
+    return _checked(finite_row(output, FIELD, "probabilities"))
 
 
 def _checked(row: np.ndarray) -> tuple[np.ndarray, bool]:

@@ -1,8 +1,9 @@
 """A perceptual hash of pictures: the same for pictures that look alike at the size of a thumbnail.
 
 64 bits as 16 hex digits. The brightness of the picture, averaged to 32 x 32 areas, is split into cosine waves, of which
-the 63 longest besides the constant are taken; a bit is set where a wave is stronger than the median one. The first bit is set. A picture
-without waves is flat, and its hash is its brightness instead: 0000000000000000 (black) to 00000000000000ff (white).
+the 63 longest besides the constant are taken; a bit is set where a wave is stronger than the median one, and the first
+bit always. A picture without waves is flat, and its hash is its brightness: 0000000000000000 (black) to
+00000000000000ff (white).
 
 What it cannot tell apart: colours of the same brightness; pictures that are not flat and differ in brightness or
 contrast only; sizes; detail finer than an eighth of the picture. Pictures can be made to share a hash on purpose.

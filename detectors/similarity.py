@@ -8,12 +8,14 @@ points nowhere, so that it is identical to other such vectors and not comparable
 """
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from hashlib import sha256
 from typing import Annotated, Any, ClassVar
 
 import msgspec
 import numpy as np
 
 from detectors import inputs
+from detectors.blas import one_thread
 from detectors.contract import Detector, InvalidQuery, Options
 from detectors.embeddings.image import embed_pictures
 from detectors.embeddings.tabular import embed_rows
@@ -63,13 +65,14 @@ def _number_vectors(values: Sequence[Any]) -> list[Vectors]:
 def _table_vectors(values: Sequence[Any]) -> list[Vectors]:
     rows = inputs.each(inputs.features_of, values)
     return [
-        (("table", names), positions, embed_rows([rows[index] for index in positions]))
+        (("table", _digest(names)), positions, embed_rows([rows[index] for index in positions]))
         for names, positions in _grouped(map(tuple, rows))
     ]
 
 
 def _image_vectors(values: Sequence[Any]) -> list[Vectors]:
-    return [(("image",), np.arange(len(values)), embed_pictures(inputs.each(pixels, values)))]
+    with one_thread():
+        return [(("image",), np.arange(len(values)), embed_pictures(inputs.each(pixels, values)))]
 
 
 #: by kind of input; each takes inputs of its kind and gives vectors of unit length or zero by space
@@ -80,6 +83,11 @@ VECTORS: dict[str, Callable[[Sequence[Any]], list[Vectors]]] = {
     "embedding": _number_vectors,
     "image": _image_vectors,
 }
+
+
+def _digest(names: Sequence[str]) -> bytes:
+    """The names of features in few bytes, for the window to keep: they come from outside and may be long."""
+    return sha256(repr(names).encode("utf-8", "surrogatepass")).digest()
 
 
 def _grouped(keys: Iterable[Hashable]) -> list[tuple[Any, np.ndarray]]:
@@ -162,7 +170,7 @@ class SimilarityDetector(Detector):
     def _vectors(self, values: list[Any]) -> list[Vectors]:
         if self._embed is not None:
             return [("embed", np.arange(len(values)), model_vectors(self._embed(values), len(values)))]
-        vectors = []
+        vectors: list[Vectors] = []
         for kind, positions in inputs.kinds(values, self.kinds).items():
             part = values if len(positions) == len(values) else [values[index] for index in positions]
             try:
@@ -228,7 +236,7 @@ class TabularSimilarityDetector(SimilarityDetector):
             return _table_vectors(values)  # a list of numbers is a row whose features have positions for names
         rows = inputs.each(inputs.features_of, values)
         return [
-            (("encoder", names), positions, self._encoded([list(rows[index].values()) for index in positions]))
+            (("encoder", _digest(names)), positions, self._encoded([list(rows[index].values()) for index in positions]))
             for names, positions in _grouped(map(tuple, rows))
         ]
 

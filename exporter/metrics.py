@@ -6,9 +6,11 @@ and the dashboards are checked against.
 
 import logging
 import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import accumulate, repeat
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -88,7 +90,8 @@ FAMILIES = (
     Family("series", "gauge", (), "Series on this page"),
     Family("series_dropped_total", "counter", (), "Series left out of a page because of limits.series"),
 )
-_BY_NAME = {family.name: family for family in FAMILIES}
+_FULL = {family.name: PREFIX + family.name for family in FAMILIES}
+_NO_LABELS: dict[str, str] = {}
 LEVELS = ("warning", "critical")
 
 
@@ -150,36 +153,36 @@ class Page:
 
     def __init__(self, limit: int) -> None:
         self.limit, self.size, self.dropped = limit, 0, 0
-        self._metrics: dict[str, Metric] = {}
+        self._samples: dict[str, list[Sample]] = {}
 
     def add(self, block: "Block") -> None:
         """Put a block on the page, or count it as dropped when it does not fit."""
-        if self.size + len(block.samples) > self.limit:
-            self.dropped += len(block.samples)
+        size = sum(map(len, block.samples.values()))
+        if self.size + size > self.limit:
+            self.dropped += size
             return
-        self.size += len(block.samples)
-        for family, sample in block.samples:
-            metric = self._metrics.get(family.name)
-            if metric is None:
-                name = PREFIX + family.name.removesuffix("_total")
-                metric = self._metrics[family.name] = Metric(name, family.help, family.type)
-            metric.samples.append(sample)
+        self.size += size
+        for name, samples in block.samples.items():
+            self._samples.setdefault(name, []).extend(samples)
 
     def metrics(self) -> Iterator[Metric]:
         """The families in the order of the table, those without a sample left out."""
-        return (self._metrics[family.name] for family in FAMILIES if family.name in self._metrics)
+        for family in FAMILIES:
+            if samples := self._samples.get(family.name):
+                metric = Metric(PREFIX + family.name.removesuffix("_total"), family.help, family.type)
+                metric.samples = samples
+                yield metric
 
 
 class Block:
-    """Samples that belong together."""
+    """Samples that belong together, by family."""
 
     def __init__(self) -> None:
-        self.samples: list[tuple[Family, Sample]] = []
+        self.samples: defaultdict[str, list[Sample]] = defaultdict(list)
 
-    def add(self, name: str, value: float, *labels: str) -> None:
-        """One sample of a counter or gauge; label values in the order of the table."""
-        family = _BY_NAME[name]
-        self.samples.append((family, Sample(PREFIX + name, dict(zip(family.labels, labels, strict=True)), value)))
+    def add(self, name: str, value: float, labels: dict[str, str] = _NO_LABELS) -> None:
+        """One sample of a counter or gauge."""
+        self.samples[name].append(Sample(_FULL[name], labels, value))
 
     def histogram(
         self,
@@ -187,18 +190,19 @@ class Block:
         bounds: Sequence[str],
         counts: Sequence[int],
         total: float,
-        *labels: str,
-        exemplars: Sequence[Exemplar | None] | None = None,
+        labels: dict[str, str] = _NO_LABELS,
+        exemplars: Iterable[Exemplar | None] = repeat(None),
     ) -> None:
         """A histogram from the counts per bucket (not cumulated, +Inf last)."""
-        family, base = _BY_NAME[name], PREFIX + name
-        shared, cumulated = dict(zip(family.labels, labels, strict=True)), 0
-        for place, (bound, count) in enumerate(zip(bounds, counts, strict=True)):
-            cumulated += count
-            exemplar = exemplars[place] if exemplars else None
-            self.samples.append((family, Sample(base + "_bucket", {**shared, "le": bound}, cumulated, None, exemplar)))
-        self.samples.append((family, Sample(base + "_sum", shared, total)))
-        self.samples.append((family, Sample(base + "_count", shared, cumulated)))
+        full = _FULL[name]
+        bucket, cumulated = full + "_bucket", list(accumulate(counts))
+        samples = self.samples[name]
+        samples += [
+            Sample(bucket, {**labels, "le": bound}, count, None, exemplar)
+            for bound, count, exemplar in zip(bounds, cumulated, exemplars, strict=False)
+        ]
+        samples.append(Sample(full + "_sum", labels, total))
+        samples.append(Sample(full + "_count", labels, cumulated[-1]))
 
 
 class VedetteCollector(Collector):
@@ -242,7 +246,9 @@ def _window(detector: Detector) -> int | None:
     try:
         return int(detector.window_queries())
     except Exception as error:  # a plug-in that fails at this is no reason to have no page
-        log.warning("a detector does not say its window", extra={"detector": detector.name, "error": type(error).__name__})
+        log.warning(
+            "a detector does not say its window", extra={"detector": detector.name, "error": type(error).__name__}
+        )
         return None
 
 
@@ -250,65 +256,58 @@ def _own(exposed: Exposed, seconds: Mapping[str, float], delays: Sequence[int], 
     """What belongs to no model."""
     block, pipeline, config = Block(), exposed.pipeline, exposed.config
     for source, intake in exposed.intake.items():
-        block.add("queries_accepted_total", intake.accepted, source)
-        block.add("queries_duplicate_total", intake.duplicates, source)
+        block.add("queries_accepted_total", intake.accepted, {"source": source})
+        block.add("queries_duplicate_total", intake.duplicates, {"source": source})
         for reason in REJECTION_CODES:
-            block.add("queries_rejected_total", intake.rejected.get(reason, 0), source, reason)
+            block.add("queries_rejected_total", intake.rejected.get(reason, 0), {"source": source, "reason": reason})
     for detector, spent in sorted(seconds.items()):
-        block.add("detector_seconds_total", spent, detector)
+        block.add("detector_seconds_total", spent, {"detector": detector})
     block.histogram("judging_delay_seconds", _bounds(DELAY_BUCKETS), delays, delay_sum)
     block.add("queue_queries", pipeline.waiting)
     block.add("queue_capacity_queries", pipeline.capacity)
     block.add("open_intake", exposed.open_intake)
-    block.add("folded_labels_total", pipeline.models.folded, "model")
+    block.add("folded_labels_total", pipeline.models.folded, {"label": "model"})
     if exposed.files is not None:
         block.add("drop_files_total", exposed.files.read)
         for reason, failed in exposed.files.failed.items():
-            block.add("drop_files_failed_total", failed, reason)
+            block.add("drop_files_failed_total", failed, {"reason": reason})
         block.add("drop_files_pending", exposed.files.pending())
     if exposed.canary.succeeded_at is not None:
         block.add("canary_last_success_timestamp_seconds", exposed.canary.succeeded_at)
     block.add("config_last_reload_successful", exposed.reload_successful)
     block.add("config_last_reload_success_timestamp_seconds", exposed.reloaded_at)
     block.add("counter_epoch_timestamp_seconds", exposed.epoch)
-    block.add("external_info", 1, config.external.url, config.external.grafana_url or "")
-    block.add("build_info", 1, VERSION, platform.python_version())
+    block.add("external_info", 1, {"url": config.external.url, "grafana_url": config.external.grafana_url or ""})
+    block.add("build_info", 1, {"version": VERSION, "python_version": platform.python_version()})
     return block
 
 
 def _of_model(model: WatchedModel, counts: Mapping[str, Any], tallies: Sequence[tuple[Tally, int | None]]) -> Block:
-    block, label = Block(), model.name
-    block.add("model_info", 1, label, model.config.version, model.config.modality)
+    block, labels = Block(), {"model": model.name}
+    block.add("model_info", 1, {**labels, "version": model.config.version, "modality": model.config.modality})
     for name, value in counts.items():
         if value is not None:
-            block.add(name, value, label)
+            block.add(name, value, labels)
     for tally, window in tallies:
-        _of_tally(block, label, tally, window)
+        _of_tally(block, {**labels, "detector": tally.name}, tally, window)
     return block
 
 
-def _of_tally(block: Block, model: str, tally: Tally, window: int | None) -> None:
-    detector, share = tally.name, tally.config.alert_share
-    block.add("detector_judgements_total", tally.judgements, model, detector)
-    block.add("detector_flags_total", tally.flags, model, detector)
+def _of_tally(block: Block, labels: dict[str, str], tally: Tally, window: int | None) -> None:
+    block.add("detector_judgements_total", tally.judgements, labels)
+    block.add("detector_flags_total", tally.flags, labels)
     for reason in SKIP_REASONS:
-        block.add("detector_skipped_total", tally.skipped[reason], model, detector, reason)
+        block.add("detector_skipped_total", tally.skipped[reason], {**labels, "reason": reason})
     for reason in ERROR_REASONS:
-        block.add("detector_errors_total", tally.errors[reason], model, detector, reason)
-    block.histogram(
-        "detection_score",
-        _bounds(tuple(tally.bounds.tolist())),
-        tally.scores.tolist(),
-        tally.score_sum,
-        model,
-        detector,
-        exemplars=[_exemplar(kept) for kept in tally.exemplars],
-    )
-    block.add("detector_threshold", float(tally.detector.threshold), model, detector)
+        block.add("detector_errors_total", tally.errors[reason], {**labels, "reason": reason})
+    exemplars = map(_exemplar, tally.exemplars)
+    bounds = _bounds(tuple(tally.bounds.tolist()))
+    block.histogram("detection_score", bounds, tally.scores.tolist(), tally.score_sum, labels, exemplars)
+    block.add("detector_threshold", float(tally.detector.threshold), labels)
     if window is not None:
-        block.add("detector_window_queries", window, model, detector)
+        block.add("detector_window_queries", window, labels)
     for level in LEVELS:
-        block.add("flagged_threshold_ratio", getattr(share, level), model, detector, level)
+        block.add("flagged_threshold_ratio", getattr(tally.config.alert_share, level), {**labels, "level": level})
 
 
 def _about(page: Page, exposed: Exposed) -> Block:

@@ -56,9 +56,14 @@ def _placed(values: np.ndarray) -> np.ndarray:
     return np.arcsinh(np.clip(values, -1e300, 1e300)[:, None] * SCALES)
 
 
-@lru_cache(maxsize=4096)
 def _category(value: Any) -> np.ndarray:
     """Angles that are the value's own, float64 (scales, frequencies), 0 to 2 pi."""
-    key = f"{type(value).__name__}:{value}".encode("utf-8", "surrogatepass")
-    digest = blake2b(key, digest_size=4 * FREQUENCIES.size).digest()
+    key = f"{type(value).__name__}:{value}"
+    # long texts come from outside and would fill the memory
+    return _angles_of(key) if len(key) <= 64 else _angles_of.__wrapped__(key)
+
+
+@lru_cache(maxsize=4096)
+def _angles_of(key: str) -> np.ndarray:
+    digest = blake2b(key.encode("utf-8", "surrogatepass"), digest_size=4 * FREQUENCIES.size).digest()
     return np.frombuffer(digest, dtype="<u4").reshape(FREQUENCIES.shape) * (2 * np.pi / 2**32)

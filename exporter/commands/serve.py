@@ -2,15 +2,13 @@
 
 import argparse
 import asyncio
-import ctypes
-import gc
 import logging
-import sys
 
 from exporter.commands import Failure
 from exporter.config import Config
 from exporter.config_file import ConfigError, load
 from exporter.logs import set_up_logging
+from exporter.memory import settle
 
 log = logging.getLogger(__name__)
 
@@ -47,20 +45,11 @@ def serve(options: argparse.Namespace) -> None:
     service = Service(config, lambda: load(options.config_file), settings)
     bound = listener.getsockname()
     log.info("listening", extra={"address": f"{bound[0]}:{bound[1]}"})
-    _settle()
+    settle()
     try:
         _run(service.run(listener))
     except OSError as error:
         raise Failure(f"{error.filename}: {error.strerror}") from None
-
-
-def _settle() -> None:
-    """What was loaded at the start stays: the collector need not look at it again, and freed pages go back."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 20)  # queries come and go by the thousand and hold no cycles
-    if sys.platform == "linux":
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _run(main: object) -> None:
