@@ -8,6 +8,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from detectors import DetectionResult, Query
@@ -112,7 +113,10 @@ class DetectIntake:
             elif first.done():
                 self._repeat(answer, first.result())
             else:
-                first.add_done_callback(lambda done, answer=answer: self._repeat(answer, done.result()))
+                first.add_done_callback(partial(self._pass_on, answer))
+
+    def _pass_on(self, answer: "asyncio.Future[Reply]", first: "asyncio.Future[Reply]") -> None:
+        self._repeat(answer, first.result())
 
     def _repeat(self, answer: "asyncio.Future[Reply]", given: Reply) -> None:
         if given.status != 429:  # that was not taken, so it is no duplicate either

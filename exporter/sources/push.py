@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from detectors import Query
 from exporter.config import Limits
 from exporter.delivery import Delivery, Rejection
-from exporter.formats import Unreadable, native
+from exporter.formats import TooMany, Unreadable, native
 from exporter.pipeline import Pipeline
 from exporter.sources.duplicates import Duplicates
 from exporter.sources.reply import IntakeCounts, Reply, queue_full, refusal, to_json
@@ -31,9 +31,8 @@ class PushIntake:
             queries, rejections = native.decode(body, self.limits)
         except Unreadable as error:
             return self._refuse(400, "malformed", 1, str(error))
-        if len(queries) > self.limits.body_queries:
-            detail = f"{len(queries)} queries in one body, more than the {self.limits.body_queries} allowed"
-            return self._refuse(413, "too_large", len(queries), detail)
+        except TooMany as error:
+            return self._refuse(413, "too_large", error.records, str(error))
         with self._duplicates.lock:
             taken = self._take(queries, sender, len(body))
             if taken is None:

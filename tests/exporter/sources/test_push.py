@@ -111,8 +111,23 @@ def test_more_queries_than_a_body_may_hold_are_413(make: Make) -> None:
     intake = make(Limits(body_queries=2))
     assert push(intake, *[{"input": "a"}] * 2)[0] == 202
     status, said = push(intake, *[{"input": "a"}] * 3)
-    assert (status, said) == (413, {"detail": "3 queries in one body, more than the 2 allowed"})
+    assert (status, said) == (413, {"detail": "3 records in one body, more than the 2 allowed"})
     assert counts(intake) == (2, 0, {"too_large": 3})
+
+
+def test_wrong_records_beyond_what_a_body_may_hold_are_413_and_not_told_one_by_one(make: Make) -> None:
+    intake = make(Limits(body_queries=100))
+    for body in (
+        b"{}\n" * 1000,
+        b"[" + b"{}," * 1000 + b"{}]",
+        b"no JSON\n" * 1000,
+        b'{"input":"a"}\n' * 99 + b"{}\n" * 2,
+    ):
+        reply = intake.push(body)
+        assert reply.status == 413
+        assert len(reply.body) < 100
+    assert intake.push(b'{"input":"a"}\n' * 99 + b"{}\n").status == 202
+    assert intake.counts.rejected["too_large"] == 101 + 1001 + 101 + 101
 
 
 def test_a_body_that_finds_no_room_is_429_and_none_of_it_is_taken_or_counted(make: Make) -> None:
