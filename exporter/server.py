@@ -82,7 +82,7 @@ class HotPaths:
 
     async def _metrics(self, scope: Scope, receive: body.Receive, send: Send) -> None:
         headers = dict(scope["headers"])
-        encode, content_type = choose_encoder(headers.get(b"accept", b"").decode("latin-1"))
+        encode, content_type = _encoder(headers.get(b"accept", b"").decode("latin-1"))
         async with self._scrapes:
             page = await asyncio.to_thread(encode, self._registry)
         await _send(send, 200, page, content_type.encode())
@@ -93,6 +93,14 @@ class HotPaths:
     async def _ready(self, scope: Scope, receive: body.Receive, send: Send) -> None:
         ready = self._is_ready()
         await _send(send, 200 if ready else 503, b"ready\n" if ready else b"not ready\n", TEXT)
+
+
+def _encoder(accept: str) -> tuple[Callable[[CollectorRegistry], bytes], str]:
+    """What the client prefers of the formats there are; plain text where it says something that makes no sense."""
+    try:
+        return choose_encoder(accept)
+    except (TypeError, ValueError):
+        return choose_encoder("")
 
 
 async def _reply(send: Send, reply: Reply) -> None:
