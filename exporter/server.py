@@ -39,12 +39,12 @@ class HotPaths:
         self._push, self._detect, self._registry = push, detect, registry
         self._is_ready, self._behind, self.body_bytes = is_ready, behind, body_bytes
         self._scrapes = asyncio.Semaphore(4)
-        self._routes: dict[str, tuple[str, Callable[[Scope, body.Receive, Send], Awaitable[None]]]] = {
-            "/api/v1/queries": ("POST", self._queries),
-            "/detect": ("POST", self._detect_one),
-            telemetry_path: ("GET", self._metrics),
-            "/-/healthy": ("GET", self._healthy),
-            "/-/ready": ("GET", self._ready),
+        self._routes: dict[str, tuple[tuple[str, ...], Callable[[Scope, body.Receive, Send], Awaitable[None]]]] = {
+            "/api/v1/queries": (("POST",), self._queries),
+            "/detect": (("POST",), self._detect_one),
+            telemetry_path: (("GET", "HEAD"), self._metrics),
+            "/-/healthy": (("GET", "HEAD"), self._healthy),
+            "/-/ready": (("GET", "HEAD"), self._ready),
         }
 
     async def __call__(self, scope: Scope, receive: body.Receive, send: Send) -> None:
@@ -53,9 +53,9 @@ class HotPaths:
         if route is None:
             await self._behind(scope, receive, send)
             return
-        method, handler = route
-        if scope["method"] != method and not (method == "GET" and scope["method"] == "HEAD"):
-            await _send(send, 405, b'{"detail":"method not allowed"}', JSON, [(b"allow", method.encode())])
+        methods, handler = route
+        if scope["method"] not in methods:
+            await _send(send, 405, b'{"detail":"method not allowed"}', JSON, [(b"allow", ", ".join(methods).encode())])
             return
         try:
             await handler(scope, receive, send)
