@@ -65,7 +65,7 @@ class HotPaths:
             return
 
     async def _queries(self, scope: Scope, receive: body.Receive, send: Send) -> None:
-        data = await body.read(scope, receive, self.body_bytes)
+        data = await self._read(scope, receive, self._push)
         if not self._is_ready():
             await _reply(send, refusal(503, "not ready", 1))
         elif len(data) <= INLINE_BYTES and b"_base64" not in data:
@@ -73,8 +73,15 @@ class HotPaths:
         else:  # large bodies and pictures take their time; the loop goes on meanwhile
             await _reply(send, await asyncio.to_thread(self._push.push, data))
 
+    async def _read(self, scope: Scope, receive: body.Receive, intake: PushIntake | DetectIntake) -> bytes:
+        try:
+            return await body.read(scope, receive, self.body_bytes)
+        except body.Refusal as error:
+            intake.reject("too_large" if error.status == 413 else "malformed")
+            raise
+
     async def _detect_one(self, scope: Scope, receive: body.Receive, send: Send) -> None:
-        data = await body.read(scope, receive, self.body_bytes)
+        data = await self._read(scope, receive, self._detect)
         if not self._is_ready():
             await _reply(send, refusal(503, "not ready", 1))
         else:

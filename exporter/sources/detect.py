@@ -51,7 +51,7 @@ class DetectIntake:
         try:
             query = native.decode_line(body, self.limits)
         except Refused as refused:
-            self.counts.rejected[refused.code] += 1
+            self.reject(refused.code)
             return refusal(400 if refused.code == "malformed" else 422, refused.reason)
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Reply] = loop.create_future()
@@ -60,6 +60,10 @@ class DetectIntake:
             loop.call_soon(self._hand_over, loop)
         # a retry may wait for the same answer when this sender has gone away
         return await (answer if query.id is None else asyncio.shield(answer))
+
+    def reject(self, code: str) -> None:
+        """Count a body that was refused."""
+        self.counts.rejected[code] += 1
 
     def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
         turn, self._turn = self._turn, []

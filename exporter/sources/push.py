@@ -30,9 +30,11 @@ class PushIntake:
         try:
             queries, rejections = native.decode(body, self.limits)
         except Unreadable as error:
-            return self._refuse(400, "malformed", 1, str(error))
+            self.reject("malformed")
+            return refusal(400, str(error))
         except TooMany as error:
-            return self._refuse(413, "too_large", error.records, str(error))
+            self.reject("too_large", error.records)
+            return refusal(413, str(error))
         with self._duplicates.lock:
             taken = self._take(queries, sender, len(body))
             if taken is None:
@@ -52,10 +54,10 @@ class PushIntake:
         self._duplicates.remember(found.entries, now)
         return found.duplicates
 
-    def _refuse(self, status: int, code: str, records: int, detail: str) -> Reply:
+    def reject(self, code: str, records: int = 1) -> None:
+        """Count records, or one body, that were refused as a whole."""
         with self._duplicates.lock:
             self.counts.rejected[code] += records
-        return refusal(status, detail)
 
 
 def _taken(accepted: int, duplicates: int, rejections: Sequence[Rejection]) -> Reply:
