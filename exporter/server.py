@@ -39,12 +39,12 @@ class HotPaths:
         self._push, self._detect, self._registry = push, detect, registry
         self._is_ready, self._behind, self.body_bytes = is_ready, behind, body_bytes
         self._scrapes = asyncio.Semaphore(4)
-        self._routes: dict[str, tuple[str, Callable[[Scope, body.Receive, Send], Awaitable[None]]]] = {
-            "/api/v1/queries": ("POST", self._queries),
-            "/detect": ("POST", self._detect_one),
-            telemetry_path: ("GET", self._metrics),
-            "/-/healthy": ("GET", self._healthy),
-            "/-/ready": ("GET", self._ready),
+        self._routes: dict[str, tuple[tuple[str, ...], Callable[[Scope, body.Receive, Send], Awaitable[None]]]] = {
+            "/api/v1/queries": (("POST",), self._queries),
+            "/detect": (("POST",), self._detect_one),
+            telemetry_path: (("GET", "HEAD"), self._metrics),
+            "/-/healthy": (("GET", "HEAD"), self._healthy),
+            "/-/ready": (("GET", "HEAD"), self._ready),
         }
 
     async def __call__(self, scope: Scope, receive: body.Receive, send: Send) -> None:
@@ -53,9 +53,9 @@ class HotPaths:
         if route is None:
             await self._behind(scope, receive, send)
             return
-        method, handler = route
-        if scope["method"] != method and not (method == "GET" and scope["method"] == "HEAD"):
-            await _send(send, 405, b'{"detail":"method not allowed"}', JSON, [(b"allow", method.encode())])
+        methods, handler = route
+        if scope["method"] not in methods:
+            await _send(send, 405, b'{"detail":"method not allowed"}', JSON, [(b"allow", ", ".join(methods).encode())])
             return
         try:
             await handler(scope, receive, send)
@@ -65,7 +65,7 @@ class HotPaths:
             return
 
     async def _queries(self, scope: Scope, receive: body.Receive, send: Send) -> None:
-        data = await body.read(scope, receive, self.body_bytes)
+        data = await self._read(scope, receive, self._push)
         if not self._is_ready():
             await _reply(send, refusal(503, "not ready", 1))
         elif len(data) <= INLINE_BYTES and b"_base64" not in data:
@@ -73,8 +73,15 @@ class HotPaths:
         else:  # large bodies and pictures take their time; the loop goes on meanwhile
             await _reply(send, await asyncio.to_thread(self._push.push, data))
 
+    async def _read(self, scope: Scope, receive: body.Receive, intake: PushIntake | DetectIntake) -> bytes:
+        try:
+            return await body.read(scope, receive, self.body_bytes)
+        except body.Refusal as error:
+            intake.reject("too_large" if error.status == 413 else "malformed")
+            raise
+
     async def _detect_one(self, scope: Scope, receive: body.Receive, send: Send) -> None:
-        data = await body.read(scope, receive, self.body_bytes)
+        data = await self._read(scope, receive, self._detect)
         if not self._is_ready():
             await _reply(send, refusal(503, "not ready", 1))
         else:
@@ -82,7 +89,7 @@ class HotPaths:
 
     async def _metrics(self, scope: Scope, receive: body.Receive, send: Send) -> None:
         headers = dict(scope["headers"])
-        encode, content_type = choose_encoder(headers.get(b"accept", b"").decode("latin-1"))
+        encode, content_type = _encoder(headers.get(b"accept", b"").decode("latin-1"))
         async with self._scrapes:
             page = await asyncio.to_thread(encode, self._registry)
         await _send(send, 200, page, content_type.encode())
@@ -93,6 +100,14 @@ class HotPaths:
     async def _ready(self, scope: Scope, receive: body.Receive, send: Send) -> None:
         ready = self._is_ready()
         await _send(send, 200 if ready else 503, b"ready\n" if ready else b"not ready\n", TEXT)
+
+
+def _encoder(accept: str) -> tuple[Callable[[CollectorRegistry], bytes], str]:
+    """What the client prefers of the formats there are; plain text where it says something that makes no sense."""
+    try:
+        return choose_encoder(accept)
+    except (TypeError, ValueError):
+        return choose_encoder("")
 
 
 async def _reply(send: Send, reply: Reply) -> None:

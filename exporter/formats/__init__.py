@@ -1,6 +1,7 @@
 """Wire formats: bytes in, queries and rejections out. One file a format; pure functions.
 
-A decoder returns (queries, rejections) and raises `Unreadable` when the body as a whole makes no sense.
+A decoder returns (queries, rejections) and raises `Unreadable` when the body as a whole makes no sense, and
+`TooMany` when it holds more records than one body may.
 """
 
 #: why a record was rejected: the closed set of the `reason` label
@@ -16,6 +17,14 @@ REJECTION_CODES = (
 
 class Unreadable(ValueError):
     """The body as a whole cannot be read; nothing of it was taken."""
+
+
+class TooMany(ValueError):
+    """A body of more records than are allowed; nothing of it was taken."""
+
+    def __init__(self, records: int, limit: int) -> None:
+        super().__init__(f"{records} records in one body, more than the {limit} allowed")
+        self.records = records
 
 
 class Refused(ValueError):

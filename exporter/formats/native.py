@@ -7,6 +7,8 @@ of it is wrong is it taken apart, so that the others still count and the wrong o
 import math
 from collections.abc import Sequence
 from datetime import datetime
+from io import BytesIO
+from itertools import islice
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -16,7 +18,7 @@ from detectors import InvalidQuery, Query
 from detectors.outputs import distribution, has_probabilities
 from exporter.config import Limits
 from exporter.delivery import Rejection
-from exporter.formats import Refused, Unreadable
+from exporter.formats import Refused, TooMany, Unreadable
 from exporter.formats.encoded import finite, image_from_base64, pixels_from_base64, vector_from_base64
 
 Probability = Annotated[float, msgspec.Meta(ge=0, le=1)]
@@ -90,11 +92,16 @@ _BROKEN = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 def decode(body: bytes, limits: Limits) -> tuple[Sequence[Query], list[Rejection]]:
-    """Queries of a whole body, in order, and what was rejected of it. Raises Unreadable when it is no JSON at all."""
+    """Queries of a whole body, in order, and what was rejected of it.
+
+    Raises Unreadable when it is no JSON at all, and TooMany beyond limits.body_queries, the wrong ones included.
+    """
     try:
         events = _array.decode(body) if body.lstrip()[:1] == b"[" else _one.decode_lines(body)
     except _BROKEN:
         return _record_by_record(body, limits)
+    if len(events) > limits.body_queries:
+        raise TooMany(len(events), limits.body_queries)
     rejections: list[Rejection] = []
     if odd := [index for index, event in enumerate(events) if not _is_plain(event, limits.text_characters)]:
         events, rejections = _finish_each(events, odd, body, limits)
@@ -169,7 +176,7 @@ def _positions(body: bytes, records: int) -> list[int]:
 def _record_by_record(body: bytes, limits: Limits) -> tuple[list[Query], list[Rejection]]:
     queries: list[Query] = []
     rejections: list[Rejection] = []
-    for index, record in _taken_apart(body):
+    for index, record in _taken_apart(body, limits.body_queries):
         try:
             queries.append(decode_line(record, limits))
         except Refused as refused:
@@ -179,20 +186,36 @@ def _record_by_record(body: bytes, limits: Limits) -> tuple[list[Query], list[Re
     return queries, rejections
 
 
-def _taken_apart(body: bytes) -> list[tuple[int, Any]]:
+def _taken_apart(body: bytes, limit: int) -> Sequence[tuple[int, Any]]:
     """The records of a body with their positions, not decoded yet."""
     if body.lstrip()[:1] == b"[":
-        try:
-            return list(enumerate(_records.decode(body)))
-        except _BROKEN as error:
-            raise Unreadable(f"the body is no JSON array: {_lower(error)}") from None
+        return list(enumerate(_array_records(body, limit)))
+    if _is_json(body):  # one object, maybe over many lines
+        blank = body[: len(body) - len(body.lstrip())]
+        return [(blank.count(b"\n"), body)]
+    lines = ((number, line) for number, line in enumerate(BytesIO(body)) if line.strip())
+    records = list(islice(lines, limit + 1))
+    if len(records) > limit:  # however many more there are
+        raise TooMany(len(records), limit)
+    return records
+
+
+def _array_records(body: bytes, limit: int) -> list[Any]:
     try:
-        msgspec.json.decode(body)  # one object, maybe over many lines
+        records = _records.decode(body)
+    except _BROKEN as error:
+        raise Unreadable(f"the body is no JSON array: {_lower(error)}") from None
+    if len(records) > limit:
+        raise TooMany(len(records), limit)
+    return records
+
+
+def _is_json(body: bytes) -> bool:
+    try:
+        msgspec.json.decode(body)
     except _BROKEN:
-        lines = body.split(b"\n")
-        return [(number, line) for number, line in enumerate(lines) if line.strip()]
-    blank = body[: len(body) - len(body.lstrip())]
-    return [(blank.count(b"\n"), body)]
+        return False
+    return True
 
 
 def _other_shape(line: bytes, error: Exception) -> Event:

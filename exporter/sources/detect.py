@@ -5,21 +5,32 @@ held back for a batch. A retry with the same id and content gets the answer that
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 from detectors import DetectionResult, Query
 from exporter.config import Limits
 from exporter.delivery import Delivery, Outcome
 from exporter.formats import Refused, native
 from exporter.pipeline import Pipeline
-from exporter.sources.duplicates import Duplicates
+from exporter.sources.duplicates import Duplicates, Sorted
 from exporter.sources.reply import IntakeCounts, Reply, queue_full, refusal, to_json
 
 #: answers that are kept for retries
 KEPT_ANSWERS = 10_000
-Waiting = tuple[Query, "asyncio.Future[Reply]"]
+
+log = logging.getLogger(__name__)
+
+
+class Waiting(NamedTuple):
+    """A query, the bytes of its body, and where its answer goes."""
+
+    query: Query
+    size: int
+    answer: "asyncio.Future[Reply]"
 
 
 class DetectIntake:
@@ -32,67 +43,104 @@ class DetectIntake:
         self.limits = limits
         self.counts = IntakeCounts()
         self._turn: list[Waiting] = []
-        self._answers: dict[bytes, Reply] = {}
+        #: of queries with an id, given or still to come
+        self._answers: dict[bytes, asyncio.Future[Reply]] = {}
 
     async def detect(self, body: bytes) -> Reply:
         """Judge the query of a body: 200; 422 when it is invalid or no detector could judge it; 429 without room."""
         try:
             query = native.decode_line(body, self.limits)
         except Refused as refused:
-            self.counts.rejected[refused.code] += 1
+            self.reject(refused.code)
             return refusal(400 if refused.code == "malformed" else 422, refused.reason)
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Reply] = loop.create_future()
-        self._turn.append((query, answer))
+        self._turn.append(Waiting(query, len(body), answer))
         if len(self._turn) == 1:
             loop.call_soon(self._hand_over, loop)
-        return await answer
+        # a retry may wait for the same answer when this sender has gone away
+        return await (answer if query.id is None else asyncio.shield(answer))
+
+    def reject(self, code: str) -> None:
+        """Count a body that was refused."""
+        self.counts.rejected[code] += 1
 
     def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
         turn, self._turn = self._turn, []
         with self._duplicates.lock:
-            self._offer(loop, turn)
+            self._sort_out(loop, turn)
 
-    def _offer(self, loop: asyncio.AbstractEventLoop, turn: list[Waiting]) -> None:
-        now = self._clock()
-        found = self._duplicates.sort_out([query for query, _ in turn], "")
+    def _sort_out(self, loop: asyncio.AbstractEventLoop, turn: list[Waiting]) -> None:
+        found = self._duplicates.sort_out([waiting.query for waiting in turn], "")
+        fresh = {id(query) for query in found.fresh}
+        firsts = [waiting for waiting in turn if id(waiting.query) in fresh]
+        self._keep(firsts)
         if found.duplicates:
-            turn = self._answer_retries(turn, found.fresh)
-        if not turn:
-            return
+            self._follow([waiting for waiting in turn if id(waiting.query) not in fresh])
+        if firsts:
+            self._offer(loop, firsts, found)
 
+    def _offer(self, loop: asyncio.AbstractEventLoop, turn: list[Waiting], found: Sorted) -> None:
         def done(outcomes: Sequence[Sequence[Outcome]]) -> None:
-            replies = [reply(said) for said in outcomes]
-            loop.call_soon_threadsafe(self._answer, turn, replies)
+            replies = [_written(said) for said in outcomes]
+            loop.call_soon_threadsafe(_answer, turn, replies)
 
+        now, size = self._clock(), sum(waiting.size for waiting in turn)
         delivery = Delivery(
-            source="detect", queries=found.fresh, received=now, reused=found.reused, explain=True, done=done
+            source="detect", queries=found.fresh, received=now, reused=found.reused, size=size, explain=True, done=done
         )
         if not self._pipeline.offer(delivery):
-            self._answer(turn, [queue_full(self._pipeline)] * len(turn), keep=False)
+            self._forget(turn)
+            _answer(turn, [queue_full(self._pipeline)] * len(turn))
             return
         self._duplicates.remember(found.entries, now)
         self.counts.accepted += len(turn)
 
-    def _answer_retries(self, turn: list[Waiting], fresh: list[Query]) -> list[Waiting]:
-        """Answer those that were judged before; the others."""
-        new = {id(query) for query in fresh}
-        for query, answer in turn:
-            if id(query) not in new:
-                self.counts.accepted += 1
-                self.counts.duplicates += 1
-                given = self._answers.get(self._duplicates.key(query, ""))
-                answer.set_result(given or refusal(409, "judged already; its answer is not kept any more", 1))
-        return [(query, answer) for query, answer in turn if id(query) in new]
-
-    def _answer(self, turn: list[Waiting], replies: Sequence[Reply], keep: bool = True) -> None:
-        for (query, answer), given in zip(turn, replies, strict=True):
-            if keep and query.id is not None:
-                self._answers[self._duplicates.key(query, "")] = given
+    def _keep(self, turn: list[Waiting]) -> None:
+        for query, _, answer in turn:
+            if query.id is not None:
+                self._answers[self._duplicates.key(query, "")] = answer
                 if len(self._answers) > KEPT_ANSWERS:
                     del self._answers[next(iter(self._answers))]
-            if not answer.done():  # the sender may have gone away
-                answer.set_result(given)
+
+    def _forget(self, turn: list[Waiting]) -> None:
+        for query, _, _ in turn:
+            if query.id is not None:
+                self._answers.pop(self._duplicates.key(query, ""), None)
+
+    def _follow(self, retries: list[Waiting]) -> None:
+        """Give retries the answer of the first, at once or when it is there."""
+        for query, _, answer in retries:
+            first = self._answers.get(self._duplicates.key(query, ""))
+            if first is None:
+                self._repeat(answer, refusal(409, "judged already; its answer is not kept any more"))
+            elif first.done():
+                self._repeat(answer, first.result())
+            else:
+                first.add_done_callback(partial(self._pass_on, answer))
+
+    def _pass_on(self, answer: "asyncio.Future[Reply]", first: "asyncio.Future[Reply]") -> None:
+        self._repeat(answer, first.result())
+
+    def _repeat(self, answer: "asyncio.Future[Reply]", given: Reply) -> None:
+        if given.status != 429:  # that was not taken, so it is no duplicate either
+            self.counts.accepted += 1
+            self.counts.duplicates += 1
+        answer.set_result(given)
+
+
+def _answer(turn: list[Waiting], replies: Sequence[Reply]) -> None:
+    for waiting, given in zip(turn, replies, strict=True):
+        if not waiting.answer.done():  # the sender may have gone away
+            waiting.answer.set_result(given)
+
+
+def _written(outcomes: Sequence[Outcome]) -> Reply:
+    try:
+        return reply(outcomes)
+    except Exception as error:  # what a plug-in put into its metadata; the others of the turn still wait
+        log.warning("an answer cannot be written", extra={"error": str(error)})
+        return refusal(500, "the answer cannot be written as JSON")
 
 
 def reply(outcomes: Sequence[Outcome]) -> Reply:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from detectors import Query
 from exporter.config import Limits
 from exporter.delivery import Delivery, Rejection
-from exporter.formats import Unreadable, native
+from exporter.formats import TooMany, Unreadable, native
 from exporter.pipeline import Pipeline
 from exporter.sources.duplicates import Duplicates
 from exporter.sources.reply import IntakeCounts, Reply, queue_full, refusal, to_json
@@ -30,10 +30,11 @@ class PushIntake:
         try:
             queries, rejections = native.decode(body, self.limits)
         except Unreadable as error:
-            return self._refuse(400, "malformed", 1, str(error))
-        if len(queries) > self.limits.body_queries:
-            detail = f"{len(queries)} queries in one body, more than the {self.limits.body_queries} allowed"
-            return self._refuse(413, "too_large", len(queries), detail)
+            self.reject("malformed")
+            return refusal(400, str(error))
+        except TooMany as error:
+            self.reject("too_large", error.records)
+            return refusal(413, str(error))
         with self._duplicates.lock:
             taken = self._take(queries, sender, len(body))
             if taken is None:
@@ -53,10 +54,10 @@ class PushIntake:
         self._duplicates.remember(found.entries, now)
         return found.duplicates
 
-    def _refuse(self, status: int, code: str, records: int, detail: str) -> Reply:
+    def reject(self, code: str, records: int = 1) -> None:
+        """Count records, or one body, that were refused as a whole."""
         with self._duplicates.lock:
             self.counts.rejected[code] += records
-        return refusal(status, detail)
 
 
 def _taken(accepted: int, duplicates: int, rejections: Sequence[Rejection]) -> Reply:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from detectors import Query
 from exporter.config import Limits
 from exporter.delivery import Rejection
-from exporter.formats import REJECTION_CODES, Refused, Unreadable, native
+from exporter.formats import REJECTION_CODES, Refused, TooMany, Unreadable, native
 
 LIMITS = Limits()
 
@@ -106,6 +106,22 @@ def test_a_single_record_is_named_by_the_line_on_which_it_begins() -> None:
     for body in (b'\n{"input":[]}', b'\n{"input":5}', b"\n{}\n"):
         _, [rejection] = native.decode(body, LIMITS)
         assert rejection.index == 1
+
+
+def test_more_records_than_a_body_may_hold_are_too_many_right_or_wrong() -> None:
+    limits = Limits(body_queries=2)
+    for record in (b'{"input":"a"}', b"{}", b"no JSON"):
+        assert sum(map(len, native.decode(b'{"input":"a"}\n' + record, limits))) == 2
+        with pytest.raises(TooMany, match="3 records in one body, more than the 2 allowed") as refused:
+            native.decode(b"\n".join([record] * 3), limits)
+        assert refused.value.records == 3
+    with pytest.raises(TooMany):
+        native.decode(b"[{},{},{}]", limits)
+
+
+def test_an_object_over_more_lines_than_a_body_may_hold_records_is_one() -> None:
+    [query], _ = native.decode(b'{"input":[\n1,\n2,\n3\n]}', Limits(body_queries=1))
+    assert query.input_data == [1.0, 2.0, 3.0]
 
 
 DEEP = b"[" * 100_000 + b"]" * 100_000
