@@ -5,7 +5,6 @@ and the dashboards are checked against.
 """
 
 import logging
-import platform
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -86,7 +85,7 @@ FAMILIES = (
     Family("config_last_reload_success_timestamp_seconds", "gauge", (), "When a configuration was last taken over"),
     Family("counter_epoch_timestamp_seconds", "gauge", (), "Since when the counters count without a gap"),
     Family("external_info", "gauge", ("url", "grafana_url"), "Addresses for the links in notifications"),
-    Family("build_info", "gauge", ("version", "python_version"), "1, with the version of the program"),
+    Family("build_info", "gauge", ("version",), "1, with the version of the program"),
     Family("series", "gauge", (), "Series on this page"),
     Family("series_dropped_total", "counter", (), "Series left out of a page because of limits.series"),
 )
@@ -278,7 +277,7 @@ def _own(exposed: Exposed, seconds: Mapping[str, float], delays: Sequence[int], 
     block.add("config_last_reload_success_timestamp_seconds", exposed.reloaded_at)
     block.add("counter_epoch_timestamp_seconds", exposed.epoch)
     block.add("external_info", 1, {"url": config.external.url, "grafana_url": config.external.grafana_url or ""})
-    block.add("build_info", 1, {"version": VERSION, "python_version": platform.python_version()})
+    block.add("build_info", 1, {"version": VERSION})
     return block
 
 

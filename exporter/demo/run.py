@@ -25,7 +25,7 @@ from exporter.commands import Failure
 from exporter.demo.render import render_alertmanager, render_rules, to_sinks
 from exporter.demo.sinks import MailSink, WebSink
 from exporter.demo.stack import FLAVOURS, Stack, binaries
-from exporter.demo.traffic import CHAT, FRAUD, Traffic, is_attack, send
+from exporter.demo.traffic import CHAT, FRAUD, IDLE, Traffic, is_attack, send
 
 ROOT = Path(__file__).parents[2]
 #: by what the durations of rules and routes are divided: five minutes become five seconds
@@ -41,6 +41,8 @@ models:
   - name: $fraud
     modality: tabular
     detectors: [{confidence: {threshold: 0.69}}, {repetition: {max_history_size: 10000}}]
+  - {name: $idle, modality: image}
+sources: {drop_directory: {path: $folder/drop}}
 storage: {path: $folder/state}
 external: {url: "http://$exporter", alertmanager_url: "http://$alertmanager"}
 """)
@@ -128,7 +130,8 @@ def _write_configurations(folder: Path, web: str, mail: str, exporter: str, aler
     bundled = (ROOT / "alertmanager" / "alertmanager.yml").read_text()
     rendered = render_alertmanager(bundled, replacements, divisor=DIVISOR, group_wait="2s")
     (folder / "alertmanager.yml").write_text(rendered)
-    places = {"folder": folder, "exporter": exporter, "alertmanager": alertmanager, "chat": CHAT, "fraud": FRAUD}
+    places: dict[str, object] = {"folder": folder, "exporter": exporter, "alertmanager": alertmanager}
+    places |= {"chat": CHAT, "fraud": FRAUD, "idle": IDLE}
     (folder / "prometheus.yml").write_text(PROMETHEUS_CONFIG.substitute(places))
     (folder / "vedette.yml").write_text(EXPORTER_CONFIG.substitute(places))
 

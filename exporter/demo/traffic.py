@@ -7,7 +7,8 @@ from typing import Any
 
 import requests
 
-CHAT, FRAUD = "support-bot", "fraud-detector"
+#: the last one is watched, and nobody asks it anything
+CHAT, FRAUD, IDLE = "support-bot", "fraud-detector", "image-tagger"
 #: benign queries a second to both models together, and those of the attacker
 BENIGN_RATE, ATTACK_RATE = 20, 25
 BATCH_SECONDS = 0.25

@@ -82,7 +82,9 @@ def test_what_can_be_brought_about_by_flooding_mutes_nothing(alertmanager: Alert
     information = {**attack, "severity": "info"}
     alertmanager.post(alert(flooded), alert(attack), alert(silent), alert(information))
     # by then the flooded alert, which came first, has been taken as a source if it is one
-    eventually("the information to be muted by the attack", lambda: muted(alertmanager, source, severity="info", model="fraud"))
+    eventually(
+        "the information to be muted by the attack", lambda: muted(alertmanager, source, severity="info", model="fraud")
+    )
     assert not muted(alertmanager, source, alertname=SHARE["alertname"], severity="warning")
     assert not muted(alertmanager, source, alertname=SILENT["alertname"])
 
@@ -98,7 +100,9 @@ def test_what_is_muted_is_not_delivered_and_what_is_not_is(alertmanager: Alertma
     client = {**CLIENT, "job": "delivered", "model": "delivered"}
     alertmanager.post(alert({**client, "severity": "critical"}))
     eventually("the page", lambda: http.at("/v2/enqueue", "delivered"))
-    alertmanager.post(alert({**client, "severity": "warning"}), alert({**client, "severity": "warning", "client": "c2"}))
+    alertmanager.post(
+        alert({**client, "severity": "warning"}), alert({**client, "severity": "warning", "client": "c2"})
+    )
     (ticket,) = eventually("the ticket", lambda: http.at("/vedette", "delivered"))
     assert [one["labels"]["client"] for one in ticket.body["alerts"]] == ["c2"]
 
