@@ -48,7 +48,7 @@ class Target(_Http):
         target = self
 
         class Metrics(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:  # noqa: N802
+            def do_GET(self) -> None:
                 self.send_response(200)
                 self.send_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
                 self.end_headers()
@@ -71,7 +71,7 @@ class HttpSink(_Http):
         sink = self
 
         class Keep(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:  # noqa: N802
+            def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 sink.requests.append(Request(self.path, dict(self.headers), body))
                 pagerduty = self.path.startswith("/v2/")
