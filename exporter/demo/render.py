@@ -14,7 +14,10 @@ MILLISECONDS = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 
 
 
 def render_rules(text: str, divisor: float) -> str:
-    """A rule file with every duration divided, also those that its annotations speak of."""
+    """A rule file with every duration divided, also those that its annotations speak of.
+
+    Above 100 a Prometheus that starts calls its exporter down, before it has found it (that takes it 5 s).
+    """
     return DURATION.sub(lambda found: _divided(int(found[1]), found[2], divisor), text)
 
 
