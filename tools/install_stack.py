@@ -2,8 +2,8 @@
 """Bring Prometheus and Alertmanager into .cache/stack, without root, and without installing or starting anything.
 
 Two flavours: `stable` is what Debian 12 carries (Prometheus 2.42, Alertmanager 0.25), `newer` what a newer suite
-carries (3.5 and 0.33). apt runs with lists, cache and sources of its own; the sources are those of this machine with the
-suite replaced. Without apt, programs on the PATH serve as `stable`. What is there already is left alone.
+carries (3.5 and 0.33). apt runs with lists, cache and sources of its own; the sources are those of this machine with
+the suite replaced. Without apt, programs on the PATH serve as `stable`. What is there already is left alone.
 
 Laid out for exporter/demo/stack.py: <flavour>/bin/{prometheus,promtool,alertmanager,amtool}.
 """

@@ -3,6 +3,7 @@
 Only durations, addresses and paths change: whatever fires here fires in the same way, more slowly, in production.
 """
 
+import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,8 +14,11 @@ MILLISECONDS = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 
 
 
 def render_rules(text: str, divisor: float) -> str:
-    """A rule file with every duration divided, also those that its annotations speak of."""
-    return DURATION.sub(lambda found: _duration(_milliseconds(found) / divisor), text)
+    """A rule file with every duration divided, also those that its annotations speak of.
+
+    Above 100 a Prometheus that starts calls its exporter down, before it has found it (that takes it 5 s).
+    """
+    return DURATION.sub(lambda found: _divided(int(found[1]), found[2], divisor), text)
 
 
 def render_alertmanager(
@@ -38,8 +42,8 @@ def render_alertmanager(
 def to_sinks(http: str, smtp: str, secrets: Path, template: Path) -> dict[str, str]:
     """The replacements that send every notification to this machine.
 
-    http: address of an HTTP server, such as http://127.0.0.1:9000; smtp: host:port of a mail server without TLS; secrets:
-    a folder with the files that the configuration names; template: where vedette.tmpl is. Absolute paths.
+    http: address of an HTTP server, such as http://127.0.0.1:9000; smtp: host:port of a mail server without TLS;
+    secrets: the folder of the files that the configuration names; template: where vedette.tmpl is. Absolute paths.
     """
     return {
         "https://events.pagerduty.com": http,
@@ -52,12 +56,9 @@ def to_sinks(http: str, smtp: str, secrets: Path, template: Path) -> dict[str, s
     }
 
 
-def _milliseconds(found: re.Match[str]) -> int:
-    return int(found[1]) * MILLISECONDS[found[2]]
-
-
-def _duration(milliseconds: float) -> str:
-    """The shortest way to write it, rounded up to whole milliseconds: nothing that lasts becomes nothing."""
-    whole = -int(-milliseconds // 1)
-    unit = next((unit for unit, size in MILLISECONDS.items() if whole and whole % size == 0), "s")
-    return f"{whole // MILLISECONDS[unit]}{unit}"
+def _divided(number: int, unit: str, divisor: float) -> str:
+    """In the same unit or the next smaller one that fits; rounded up, so that what lasts never becomes nothing."""
+    milliseconds = math.ceil(number * MILLISECONDS[unit] / divisor)
+    smaller = list(MILLISECONDS.items())[list(MILLISECONDS).index(unit) :]
+    name, size = next((name, size) for name, size in smaller if milliseconds % size == 0)
+    return f"{milliseconds // size}{name}"

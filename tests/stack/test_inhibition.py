@@ -1,4 +1,4 @@
-"""What mutes what, on the real Alertmanager: each pair muted, and not muted where the one does not follow from the other."""
+"""What mutes what, on the real Alertmanager: each pair muted, and not muted where it does not follow."""
 
 import re
 from collections.abc import Iterator
@@ -19,20 +19,25 @@ BURN = {"alertname": "VedetteSloBurn", "category": "health", "model": "fraud", "
 SILENT = {"alertname": "VedetteNoQueries", "severity": "warning", "category": "health", "model": "fraud"}
 ODD = {"alertname": "VedetteAnomaly", "severity": "warning", "category": "anomaly", "query": "cpu"}
 
+
+def at(severity: str, labels: dict[str, str]) -> dict[str, str]:
+    return {**labels, "severity": severity}
+
+
 #: (source, target that it mutes, what makes the target one that it must not mute)
 PAIRS = {
     "down mutes no queries": (DOWN, SILENT, {"job": "another"}),
     "down mutes anomalies": (DOWN, ODD, {"job": "another"}),
-    "down mutes no attack": (DOWN, SILENT, {**SHARE, "severity": "warning"}),
-    "down mutes no other fault of its own": (DOWN, SILENT, {**SILENT, "category": "self"}),
+    "down mutes no attack": (DOWN, SILENT, at("warning", SHARE)),
+    "down mutes no other fault of its own": (DOWN, SILENT, {"category": "self"}),
     "down mutes no alert of others": (DOWN, SILENT, {"alertname": "NodeSilent"}),
-    "critical mutes the warning": ({**CLIENT, "severity": "critical"}, {**CLIENT, "severity": "warning"}, {"client": "c2"}),
-    "critical mutes the information": ({**BURN, "severity": "critical"}, {**BURN, "severity": "info"}, {"slo": "errors"}),
-    "warning mutes the information": ({**SHARE, "severity": "warning"}, {**SHARE, "severity": "info"}, {"detector": "confidence"}),
-    "only of the same model": ({**SHARE, "severity": "warning"}, {**SHARE, "severity": "info"}, {"model": "other"}),
-    "only of the same alert": ({**SHARE, "severity": "warning"}, {**SHARE, "severity": "info"}, {"alertname": "VedetteOther"}),
-    "only of the same job": ({**SHARE, "severity": "warning"}, {**SHARE, "severity": "info"}, {"job": "another"}),
-}  # fmt: skip
+    "critical mutes the warning": (at("critical", CLIENT), at("warning", CLIENT), {"client": "c2"}),
+    "critical mutes the information": (at("critical", BURN), at("info", BURN), {"slo": "errors"}),
+    "warning mutes the information": (at("warning", SHARE), at("info", SHARE), {"detector": "confidence"}),
+    "only of the same model": (at("warning", SHARE), at("info", SHARE), {"model": "other"}),
+    "only of the same alert": (at("warning", SHARE), at("info", SHARE), {"alertname": "VedetteOther"}),
+    "only of the same job": (at("warning", SHARE), at("info", SHARE), {"job": "another"}),
+}
 #: alerts that an attacker can bring about by flooding: they mute nothing
 FLOODED = ("VedetteQueueSaturated", "VedetteQueriesRejected", "VedetteDetectorErrors", "VedetteIntakeStalled")
 

@@ -205,7 +205,8 @@ def test_many_alerts_of_one_attack_are_two_notifications(alertmanager: Alertmana
     eventually("the first notification", lambda: http.at("/vedette", "model-many"))
     alertmanager.post(*later)
     eventually("the second", lambda: http.at("/vedette", "model-many")[1:])
-    assert [len(one.body["alerts"]) for one in http.at("/vedette", "model-many")] == [30, 60]
+    assert len(http.at("/vedette", "model-many")) == 2
+    assert len(http.at("/vedette", "model-many")[-1].body["alerts"]) == 60
 
 
 def test_no_delivery_has_failed(alertmanager: Alertmanager, http: HttpSink) -> None:
