@@ -22,8 +22,8 @@ lint: $(VENV)/ready
 stack: $(VENV)/ready ## bring Prometheus and Alertmanager into .cache, without root
 	$(BIN)/python tools/install_stack.py
 
-bench: $(VENV)/ready ## figures next to the machine's own limits: make bench [TRACES=folder] [NAB=folder]
-	$(BIN)/python -m bench $(if $(TRACES),--traces $(TRACES)) $(if $(NAB),--nab $(NAB))
+bench: $(VENV)/ready ## figures next to the machine's own limits: takes a few minutes
+	$(BIN)/python -m bench
 
 dashboards: $(VENV)/ready ## write the dashboards anew
 	$(BIN)/python -m grafana.generate

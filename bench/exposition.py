@@ -2,12 +2,12 @@
 
 import statistics
 import time
-from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
+from bench.row import Row
 from detectors import Query
 from exporter.canary import Canary
 from exporter.config import Config, DetectorConfig, Limits, Model
@@ -48,7 +48,7 @@ def _seconds(registry: CollectorRegistry) -> float:
     return time.process_time() - begun
 
 
-def rows() -> list[dict[str, Any]]:
+def rows() -> list[Row]:
     """Milliseconds of CPU a scrape, as a multiple of rendering alone."""
     settle()  # as the exporter does
     found = []
@@ -61,14 +61,14 @@ def rows() -> list[dict[str, Any]]:
         pairs = [(_seconds(ours), _seconds(alone)) for _ in range(ROUNDS)]
         count = sum(len(family.samples) for family in families)
         found.append(
-            {
-                "name": f"/metrics with {count:,} series",
-                "measured": statistics.median(ours for ours, _ in pairs) * 1e3,
-                "limit": statistics.median(alone for _, alone in pairs) * 1e3,
-                "limit_name": "generate_latest alone",
-                "unit": "ms/scrape",
-                "ratio": statistics.median(ours / alone for ours, alone in pairs),
-                "target_ratio": 1.3,
-            }
+            Row(
+                name=f"/metrics with {count:,} series",
+                measured=statistics.median(ours for ours, _ in pairs) * 1e3,
+                unit="ms/scrape",
+                limit=statistics.median(alone for _, alone in pairs) * 1e3,
+                limit_of="generate_latest alone",
+                target_ratio=1.3,
+                ratio=statistics.median(ours / alone for ours, alone in pairs),
+            )
         )
     return found

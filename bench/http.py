@@ -11,6 +11,7 @@ import numpy as np
 
 from bench.load import request, send
 from bench.processes import bare_uvicorn, cpu_seconds, vedette
+from bench.row import Row
 
 PUSH_CONFIG = """
 models:
@@ -58,7 +59,7 @@ def _wait_until_judged(port: int) -> None:
         time.sleep(0.01)
 
 
-def push_rows() -> list[dict[str, Any]]:
+def push_rows() -> list[Row]:
     """µs of CPU a query for `POST /api/v1/queries` with 1,000 lines."""
     rng = np.random.default_rng(0)
     rows = []
@@ -70,19 +71,19 @@ def push_rows() -> list[dict[str, Any]]:
                 figures.append(_cpu_each(process, port, requests, 1, b"202", True) / 1000)
                 limits.append(_cpu_each(bare, bare_port, requests, 1, b"200") / 1000)
             rows.append(
-                {
-                    "name": "POST /api/v1/queries, 1,000 lines" + (", each with an id" if with_id else ""),
-                    "measured": statistics.median(figures[1:]),
-                    "limit": statistics.median(limits[1:]),
-                    "limit_name": "bare uvicorn",
-                    "unit": "µs/query",
-                    "target": None if with_id else 3.5,
-                }
+                Row(
+                    name="POST /api/v1/queries, 1,000 lines" + (", each with an id" if with_id else ""),
+                    measured=statistics.median(figures[1:]),
+                    unit="µs/query",
+                    limit=statistics.median(limits[1:]),
+                    limit_of="bare uvicorn",
+                    target=None if with_id else 3.5,
+                )
             )
     return rows
 
 
-def detect_rows() -> list[dict[str, Any]]:
+def detect_rows() -> list[Row]:
     """CPU of `POST /detect` over 16 connections as a multiple of bare uvicorn."""
     body = json.dumps({"model": "bench", "input": "hello", "output": [0.7, 0.1, 0.1, 0.1]}).encode()
     requests = [request("/detect", body)] * 10_000
@@ -93,13 +94,13 @@ def detect_rows() -> list[dict[str, Any]]:
             limits.append(_cpu_each(bare, bare_port, requests, 16, b"200"))
     ratios = [figure / limit for figure, limit in zip(figures[1:], limits[1:], strict=True)]
     return [
-        {
-            "name": "POST /detect, 16 connections, confidence",
-            "measured": statistics.median(figures[1:]),
-            "limit": statistics.median(limits[1:]),
-            "limit_name": "bare uvicorn",
-            "unit": "µs/request",
-            "ratio": statistics.median(ratios),
-            "target_ratio": 2.0,
-        }
+        Row(
+            name="POST /detect, 16 connections, confidence",
+            measured=statistics.median(figures[1:]),
+            unit="µs/request",
+            limit=statistics.median(limits[1:]),
+            limit_of="bare uvicorn",
+            target_ratio=2.0,
+            ratio=statistics.median(ratios),
+        )
     ]

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
+from bench.row import Row
 from detectors import Query, get_detector
 from detectors.blas import one_thread
 
@@ -26,8 +27,8 @@ ROUNDS = 9
 DIMENSIONS, BATCH = 384, 256
 
 
-def rows() -> list[dict[str, Any]]:
-    """One row a measurement: name, microseconds, limit (microseconds), limit_of (what), target (microseconds)."""
+def rows() -> list[Row]:
+    """One row a measurement."""
     return [confidence(), text_repetition(), similarity(10_000), similarity(100_000), image_repetition()]
 
 
@@ -46,7 +47,7 @@ def unpin() -> None:
         os.execve(sys.executable, sys.orig_argv, free)
 
 
-def confidence() -> dict[str, Any]:
+def confidence() -> Row:
     """Entropy of 10 class probabilities, batches of 1,000."""
     answers = np.random.default_rng(1).dirichlet(np.ones(10), 1000).tolist()
     batch = [Query("", model_output=answer) for answer in answers]
@@ -57,7 +58,7 @@ def confidence() -> dict[str, Any]:
     return row("confidence, 10 classes, batch 1,000", cost, limit, "lists into one array", 0.7)
 
 
-def text_repetition() -> dict[str, Any]:
+def text_repetition() -> Row:
     """Texts of 200 characters that all differ, batches of 1,000, the window of 10,000 full."""
     letters = np.random.default_rng(2).integers(97, 123, (12_000, 200), dtype=np.uint8)
     texts = [line.tobytes().decode() for line in letters]
@@ -71,7 +72,7 @@ def text_repetition() -> dict[str, Any]:
     return row("text repetition, 200 characters, window 10k, batch 1,000", cost, limit, "SHA-256", 1.5)
 
 
-def similarity(window: int) -> dict[str, Any]:
+def similarity(window: int) -> Row:
     """Random vectors, the window full: nothing is near, so that nothing can be skipped."""
     vectors = np.random.default_rng(3).standard_normal((window + 4 * BATCH, DIMENSIONS), dtype=np.float32)
     detector = get_detector("similarity", {"max_history_size": window})
@@ -85,7 +86,7 @@ def similarity(window: int) -> dict[str, Any]:
     return row(f"similarity, 384-d, window {window // 1000}k, batch 256", cost, limit, "exact sgemm", target)
 
 
-def image_repetition() -> dict[str, Any]:
+def image_repetition() -> Row:
     """Noise pictures of 64 x 64 grey levels, batches of 1,000."""
     pictures = np.random.default_rng(4).integers(0, 256, (1000, 64, 64), dtype=np.uint8)
     batch = [Query(picture) for picture in pictures]
@@ -99,8 +100,8 @@ def image_repetition() -> dict[str, Any]:
     return row("image repetition, 64 x 64, batch 1,000", cost, limit, "pixels to floats, one product", 10.0)
 
 
-def row(name: str, cost: float, limit: float, limit_of: str, target: float) -> dict[str, Any]:
-    return {"name": name, "microseconds": cost, "limit": limit, "limit_of": limit_of, "target": target}
+def row(name: str, cost: float, limit: float, limit_of: str, target: float) -> Row:
+    return Row(name, cost, "µs/query", limit, limit_of, target)
 
 
 def medians(work: Callable[[], Any], limit: Callable[[], Any], queries: int) -> tuple[float, float]:
@@ -124,9 +125,8 @@ def batched(queries: list[Query], size: int) -> Iterator[list[Query]]:
 def main() -> None:
     unpin()
     print(f"BLAS: {blas()}")
-    print(f"{'CPU microseconds a query':58}{'measured':>10}{'target':>10}{'limit':>10}  of")
     for found in rows():
-        print("{name:58}{microseconds:10.2f}{target:10.2f}{limit:10.2f}  {limit_of}".format(**found))
+        print("  ".join(found.cells()))
 
 
 if __name__ == "__main__":

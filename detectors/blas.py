@@ -18,7 +18,7 @@ def _libraries() -> list[Any]:
 def one_thread() -> Iterator[None]:
     """Hold the number of BLAS threads at one, and put back what was set before where it was another.
 
-    About 1 µs. The number is one for the whole process: products that other threads start meanwhile run on one
+    A few µs. The number is one for the whole process: products that other threads start meanwhile run on one
     thread too, and two overlapping uses may end with the earlier one's number, which is what was set before both.
     """
     changed = []

@@ -23,7 +23,11 @@ from detectors.result import DetectionResult
 
 
 class ConfidenceOptions(Options, kw_only=True, frozen=True):
-    """threshold: score from which a query is flagged. max_history_size: scores that the average runs over."""
+    """What the options of the confidence detector mean.
+
+    threshold: score from which a query is flagged. mode: the score, as above. normalize: divide the entropy by ln k.
+    max_history_size: scores that the average runs over.
+    """
 
     threshold: float = 0.5
     mode: Literal["entropy", "max_confidence", "margin"] = "entropy"

@@ -80,7 +80,8 @@ class Window:
         with one_thread():
             for start in range(0, count, CHUNK):
                 stop = min(start + CHUNK, count)
-                found = self._add_chunk(scores[start:stop], list(_between(vectors, start, stop)), threshold)
+                part = vectors if count <= CHUNK else list(_between(vectors, start, stop))
+                found = self._add_chunk(scores[start:stop], part, threshold)
                 incident = found or incident
         return scores, incident
 
@@ -148,6 +149,7 @@ class Window:
 
 
 def _between(vectors: Sequence[Vectors], start: int, stop: int) -> Iterator[Vectors]:
+    """The vectors of these positions of the batch, counted from `start`."""
     for key, positions, rows in vectors:
         low, high = np.searchsorted(positions, (start, stop))
         if high > low:

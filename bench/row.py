@@ -1,0 +1,40 @@
+"""A row of the table of measurements."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Row:
+    """What was measured, next to the machine's own limit (or a rival) in the same run, and what it must reach.
+
+    target: the most that `measured` may be, in its unit. target_ratio: the most that measured ÷ limit may be.
+    ratio: the median of the ratios of single rounds, where these were measured in turns.
+    """
+
+    name: str
+    measured: float
+    unit: str
+    limit: float | None = None
+    limit_of: str = ""
+    target: float | None = None
+    target_ratio: float | None = None
+    ratio: float | None = None
+
+    def reached(self) -> bool | None:
+        """Whether the target is reached; None without one."""
+        if self.target is not None:
+            return self.measured <= self.target
+        if self.target_ratio is not None and self.ratio is not None:
+            return self.ratio <= self.target_ratio
+        return None
+
+    def cells(self) -> tuple[str, ...]:
+        """Name, measured, limit, target and verdict as texts."""
+        limit = "" if self.limit is None else f"{self.limit:.4g} ({self.limit_of})"
+        if self.ratio is not None:
+            limit += f", ratio {self.ratio:.2f}"
+        target = "" if self.target is None else f"≤ {self.target:.4g}"
+        if self.target_ratio is not None:
+            target = f"ratio ≤ {self.target_ratio:g}"
+        verdict = {True: "reached", False: "missed", None: ""}[self.reached()]
+        return self.name, f"{self.measured:.4g} {self.unit}", limit, target, verdict
