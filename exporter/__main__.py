@@ -56,8 +56,8 @@ def _command(commands: Any, name: str, text: str, run: Callable[[argparse.Namesp
 
 def _address(text: str) -> tuple[str, int]:
     """HOST:PORT; an empty host is every interface. Raises what argparse expects."""
-    host, _, port = text.rpartition(":")
-    if not port.isdigit() or int(port) > 65535:
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdigit() or int(port) > 65535:
         raise argparse.ArgumentTypeError(f"{text!r} is no HOST:PORT")
     return host.strip("[]") or "0.0.0.0", int(port)
 

@@ -90,7 +90,7 @@ def test_an_interrupted_command_exits_1_without_a_traceback(
 def test_every_command_takes_a_configuration_under_both_names(capsys: pytest.CaptureFixture[str]) -> None:
     assert call("--help") == 0
     [names] = re.findall(r"commands:\n(.*)", capsys.readouterr().out, re.DOTALL)
-    found = re.findall(r"^    ([a-z-]+) ", names, re.MULTILINE)
+    found = re.findall(r"^    ([a-z-]+)\s", names, re.MULTILINE)
     assert {"serve", "check", "healthcheck", "test-alert", "demo"} <= set(found)
     for name in found:
         assert call(name, "--help") == 0
