@@ -1,6 +1,7 @@
 """Judging: the queries of one model through its detectors, and what came of it into the model's counts."""
 
 import logging
+import math
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,8 @@ from exporter.models import SKIP_REASONS, Tally, WatchedModel
 log = logging.getLogger(__name__)
 
 
+#: what the metadata of every result holds
+_ALWAYS = {"detector", "score", "threshold"}
 #: by position of the query, where to put what the detectors say of it: only for those that somebody asked about
 Asked = Mapping[int, list[Outcome]]
 
@@ -95,14 +98,16 @@ def _count(
     suspicious: np.ndarray,
     asked: Asked,
 ) -> None:
-    finite = np.isfinite(scores)
-    flagged = finite & np.asarray(flags(scores, float(tally.detector.threshold)))
-    whole = isinstance(positions, range)
-    suspicious |= flagged if whole else np.isin(np.arange(len(suspicious)), np.asarray(positions)[flagged])
-    judged = int(np.count_nonzero(finite))
-    tally.judgements += judged
-    tally.flags += int(np.count_nonzero(flagged))
-    tally.errors["not_finite"] += len(scores) - judged
+    # one sum tells that all are finite; only where it is not are they looked at one by one
+    finite = None if math.isfinite(float(scores.sum())) else np.isfinite(scores)
+    flagged = np.asarray(flags(scores, float(tally.detector.threshold)))
+    if finite is not None:
+        flagged &= finite
+        tally.errors["not_finite"] += len(scores) - int(np.count_nonzero(finite))
+    tally.judgements += len(scores) if finite is None else int(np.count_nonzero(finite))
+    if found := int(np.count_nonzero(flagged)):
+        tally.flags += found
+        suspicious[np.asarray(positions)[flagged]] = True
     _observe(tally, queries, scores, finite)
     if asked:
         for index, position in enumerate(positions):
@@ -110,19 +115,19 @@ def _count(
                 asked[position].append(_outcome(tally, index, float(scores[index])))
 
 
-def _observe(tally: Tally, queries: Sequence[Query], scores: np.ndarray, finite: np.ndarray) -> None:
+def _observe(tally: Tally, queries: Sequence[Query], scores: np.ndarray, finite: np.ndarray | None) -> None:
     """Count the scores in their buckets; as they are where the detector fails to say how it wants them."""
+    kept = slice(None) if finite is None else finite
     try:
         observed = np.asarray(tally.detector.observed(scores), dtype=np.float64)
-        if observed.shape != scores.shape or not np.isfinite(observed[finite]).all():
+        if observed.shape != scores.shape or not math.isfinite(float(observed[kept].sum())):
             raise ValueError(f"observed(scores) gave shape {observed.shape} for {len(scores)} scores, or no numbers")
     except Exception as error:
         _failed(tally, None, error)
         observed = scores
-    if finite.all():
-        tally.observe(observed, queries)
-    else:
-        tally.observe(observed[finite], [query for query, good in zip(queries, finite, strict=True) if good])
+    if finite is not None:
+        queries = [query for query, good in zip(queries, finite, strict=True) if good]
+    tally.observe(observed[kept], queries)
 
 
 def _outcome(tally: Tally, index: int, score: float) -> Outcome:
@@ -130,7 +135,8 @@ def _outcome(tally: Tally, index: int, score: float) -> Outcome:
         return Outcome(tally.name, "error", None, f"the score is {score}")
     try:
         result = tally.detector.explain(index, score)
-        result.metadata |= {"detector": tally.name, "score": score, "threshold": float(tally.detector.threshold)}
+        if not _ALWAYS.issubset(result.metadata):
+            result.metadata |= {"detector": tally.name, "score": score, "threshold": float(tally.detector.threshold)}
     except Exception as error:
         said: list[Outcome] = []
         _failed(tally, said, error)

@@ -109,8 +109,11 @@ def _encoder(accept: str) -> tuple[Callable[[CollectorRegistry], bytes], str]:
 
 
 async def _reply(send: Send, reply: Reply) -> None:
-    more = [] if reply.retry_after is None else [(b"retry-after", str(reply.retry_after).encode())]
-    await _send(send, reply.status, reply.body, JSON, more)
+    headers = [(b"content-type", JSON), (b"content-length", b"%d" % len(reply.body))]
+    if reply.retry_after is not None:
+        headers.append((b"retry-after", b"%d" % reply.retry_after))
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "http.response.body", "body": reply.body})
 
 
 async def _send(

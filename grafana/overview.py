@@ -145,14 +145,14 @@ def now() -> list[Panel]:
         width=14,
     )
     coloured = {"mappings": severities, "custom.cellOptions": {"type": "color-text"}}
-    known = "max by (model, version, modality, stage) (vedette_model_info{" + CHOSEN + "})"
+    known = "max by (model, version, modality) (vedette_model_info{" + CHOSEN + "})"
     last = "max by (model) (vedette_last_query_timestamp_seconds{" + CHOSEN + "})"
     served = rows_of(
         "Models",
         "s",
         "Every model that Vedette knows, and how long ago its last query came. Follow a name to its own dashboard.",
         ask_now(f"{known} * on (model) group_left () (time() - {last}) or {known} * 0 - 1"),
-        ("model", "version", "modality", "stage"),
+        ("model", "version", "modality"),
         "last query ago",
         width=10,
     ).mappings(words({"-1": ("none yet", "text")}))

@@ -21,7 +21,7 @@ VALUES = {
     "label": ("model", "client"),
     "version": ("1",),
     "modality": ("text",),
-    "stage": ("production",),
+    "python_version": ("3.11.7",),
     "url": ("http://localhost:10833",),
     "grafana_url": ("http://localhost:3000",),
     "alertname": ("VedetteFlaggedShareHigh",),

@@ -96,8 +96,8 @@ def test_the_distance_to_an_alert_is_the_share_in_parts_of_the_critical_one(prom
 
 
 def test_every_model_is_listed_with_the_age_of_its_last_query(prometheus):
-    ages = by_labels(panel(prometheus, "vedette-overview", "Models", [ALL]), "model", "version", "modality", "stage")
-    assert ages == {(model, "1", "text", "production"): -1 if model == IDLE else 60 for model in RATES}
+    ages = by_labels(panel(prometheus, "vedette-overview", "Models", [ALL]), "model", "version", "modality")
+    assert ages == {(model, "1", "text"): -1 if model == IDLE else 60 for model in RATES}
 
 
 def test_a_firing_alert_is_listed_with_the_time_since_when(prometheus):

@@ -115,14 +115,21 @@ class Alertmanager(Server):
         filters = [f'{name}="{value}"' for name, value in labels.items()]
         return self.get("/api/v2/alerts", filter=filters)
 
-    def failed(self) -> float:
-        return self.metric("alertmanager_notifications_failed_total")
+    def assert_all_delivered(self) -> None:
+        """Something was delivered, and nothing failed; else the log says what."""
+        assert self.metric("alertmanager_notifications_total") > 0
+        assert self.metric("alertmanager_notifications_failed_total") == 0, self.log.read_text()
 
 
 class Prometheus(Server):
-    """A Prometheus with the bundled rules, their durations divided, that scrapes the targets under the job `vedette`."""
+    """A Prometheus with the bundled rules, their durations divided.
 
-    def __init__(self, stack: Stack, folder: Path, targets: list[str], alertmanager: str, divisor: float) -> None:
+    jobs: what it scrapes: the addresses (host:port) of each job's targets. alertmanager: its address, as a URL.
+    """
+
+    def __init__(
+        self, stack: Stack, folder: Path, jobs: dict[str, list[str]], alertmanager: str, divisor: float
+    ) -> None:
         rules = [folder / path.name for path in RULES]
         for path, copy in zip(RULES, rules, strict=True):
             copy.write_text(render_rules(path.read_text(), divisor))
@@ -130,7 +137,9 @@ class Prometheus(Server):
             "global": {"scrape_interval": "200ms", "scrape_timeout": "200ms", "evaluation_interval": "200ms"},
             "rule_files": [str(path) for path in rules],
             "alerting": {"alertmanagers": [{"static_configs": [{"targets": [alertmanager.removeprefix("http://")]}]}]},
-            "scrape_configs": [{"job_name": "vedette", "static_configs": [{"targets": targets}]}],
+            "scrape_configs": [
+                {"job_name": job, "static_configs": [{"targets": targets}]} for job, targets in jobs.items()
+            ],
         }
         (folder / "prometheus.yml").write_text(json.dumps(config))
         port = free_port()
@@ -151,9 +160,9 @@ class Prometheus(Server):
     def query(self, expression: str) -> list[dict[str, Any]]:
         return self.get("/api/v1/query", query=expression)["data"]["result"]
 
-    def firing(self, alertname: str) -> list[dict[str, str]]:
-        """The labels of the alerts of this name that fire now, without those that every alert has."""
-        found = self.query(f'ALERTS{{alertname="{alertname}", alertstate="firing"}}')
+    def firing(self, alertname: str, job: str) -> list[dict[str, str]]:
+        """The labels of the alerts of this name that fire now for this job."""
+        found = self.query(f'ALERTS{{alertname="{alertname}", job="{job}", alertstate="firing"}}')
         return [
             {name: value for name, value in sample["metric"].items() if name not in ("__name__", "alertstate")}
             for sample in found
