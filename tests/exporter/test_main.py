@@ -33,6 +33,7 @@ def test_the_version_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
         ("serve", "--web.listen-address", "host:"),
         ("serve", "--web.listen-address", "host:99999"),
         ("serve", "--web.listen-address", "host:²"),
+        ("serve", "--web.telemetry-path", "metrics"),
         ("serve", "--log.level", "loud"),
         ("serve", "--log.format", "xml"),
         ("demo", "--seconds", "soon"),
