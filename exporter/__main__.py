@@ -31,7 +31,7 @@ def _parser() -> argparse.ArgumentParser:
     serve = _command(commands, "serve", "run the exporter", _serve)
     serve.add_argument("--config.check", dest="check", action="store_true", help="check the configuration and exit")
     serve.add_argument("--web.listen-address", dest="address", default=_address(DEFAULT_ADDRESS), type=_address)
-    serve.add_argument("--web.telemetry-path", dest="telemetry_path", default="/metrics")
+    serve.add_argument("--web.telemetry-path", dest="telemetry_path", default="/metrics", type=_path)
     serve.add_argument("--web.enable-lifecycle", dest="lifecycle", action="store_true", help="allow /-/reload")
     _command(commands, "check", "check the configuration and exit", _check)
     health = _command(commands, "healthcheck", "ask a running exporter whether it is well", _healthcheck)
@@ -56,10 +56,17 @@ def _command(commands: Any, name: str, text: str, run: Callable[[argparse.Namesp
 
 def _address(text: str) -> tuple[str, int]:
     """HOST:PORT; an empty host is every interface. Raises what argparse expects."""
-    host, _, port = text.rpartition(":")
-    if not port.isdigit() or int(port) > 65535:
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdigit() or int(port) > 65535:
         raise argparse.ArgumentTypeError(f"{text!r} is no HOST:PORT")
     return host.strip("[]") or "0.0.0.0", int(port)
+
+
+def _path(text: str) -> str:
+    """A path of a URL. Raises what argparse expects."""
+    if not text.startswith("/"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no path: it begins with a slash")
+    return text
 
 
 def _serve(options: argparse.Namespace) -> None:

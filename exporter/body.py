@@ -1,11 +1,16 @@
 """Request bodies: read within bounds, unpacked within bounds."""
 
+import asyncio
 import zlib
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 #: gzip members in one body: to find the end of each costs a copy of all that follows
 MEMBERS = 100
+#: bodies up to this are decoded on the event loop: sooner done than handed over
+INLINE_BYTES = 512 * 1024
+#: packed bodies up to this are unpacked on the event loop; they may hold a thousand times as much
+INLINE_PACKED_BYTES = 4 * 1024
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 
@@ -22,6 +27,11 @@ class Gone(Exception):
     """The sender went away in the middle of the body."""
 
 
+def is_light(body: bytes) -> bool:
+    """Whether the event loop may decode a body itself: neither large nor with pictures in it."""
+    return len(body) <= INLINE_BYTES and b"_base64" not in body
+
+
 async def read(scope: MutableMapping[str, Any], receive: Receive, limit: int) -> bytes:
     """The whole body, unpacked; at most `limit` bytes packed and as many unpacked. Raises Refusal and Gone."""
     encoding = b""
@@ -36,7 +46,11 @@ async def read(scope: MutableMapping[str, Any], receive: Receive, limit: int) ->
         body = await _gather(message, receive, limit)
     if len(body) > limit:
         raise _too_large(limit)
-    return unpack(body, encoding, limit) if encoding or body[:2] == b"\x1f\x8b" else body
+    if not encoding and body[:2] != b"\x1f\x8b":
+        return body
+    if len(body) <= INLINE_PACKED_BYTES:
+        return unpack(body, encoding, limit)
+    return await asyncio.to_thread(unpack, body, encoding, limit)
 
 
 async def _gather(message: Message, receive: Receive, limit: int) -> bytes:

@@ -17,8 +17,6 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Handler = Callable[[Scope, body.Receive], Awaitable[Reply]]
 App = Callable[[Scope, body.Receive, Send], Awaitable[None]]
 
-#: bodies up to this are decoded on the event loop: sooner done than handed over
-INLINE_BYTES = 512 * 1024
 JSON = b"application/json"
 TEXT = b"text/plain; charset=utf-8"
 
@@ -68,7 +66,7 @@ class HotPaths:
         data = await self._read(scope, receive, self._push)
         if not self._is_ready():
             await _reply(send, refusal(503, "not ready", 1))
-        elif len(data) <= INLINE_BYTES and b"_base64" not in data:
+        elif body.is_light(data):
             await _reply(send, self._push.push(data))
         else:  # large bodies and pictures take their time; the loop goes on meanwhile
             await _reply(send, await asyncio.to_thread(self._push.push, data))

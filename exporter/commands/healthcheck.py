@@ -1,8 +1,8 @@
 """`vedette healthcheck`: for containers, whose probes are commands."""
 
 import argparse
-import urllib.error
 import urllib.request
+from http.client import HTTPException
 
 from exporter.commands import Failure
 
@@ -13,5 +13,5 @@ def healthcheck(options: argparse.Namespace) -> None:
     try:
         with urllib.request.urlopen(url, timeout=5) as response:
             print(response.read().decode().strip())
-    except (urllib.error.URLError, OSError, ValueError) as error:
+    except (HTTPException, OSError, ValueError) as error:  # URLError is an OSError
         raise Failure(f"{url}: {getattr(error, 'reason', error)}") from None

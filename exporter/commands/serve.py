@@ -40,7 +40,8 @@ def serve(options: argparse.Namespace) -> None:
     try:
         listener = listen(host, port)
     except OSError as error:
-        raise Failure(f"cannot listen on {host}:{port}: {error.strerror}") from None
+        reason = str(error.strerror).partition(" (while")[0]  # Python adds the address once more
+        raise Failure(f"cannot listen on {host}:{port}: {reason}") from None
     settings = ServeOptions(host, port, options.telemetry_path, options.lifecycle)
     service = Service(config, lambda: load(options.config_file), settings)
     bound = listener.getsockname()

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from detectors import DetectionResult, Query
+from exporter.body import is_light
 from exporter.config import Limits
 from exporter.delivery import Delivery, Outcome
 from exporter.formats import Refused, native
@@ -49,7 +50,10 @@ class DetectIntake:
     async def detect(self, body: bytes) -> Reply:
         """Judge the query of a body: 200; 422 when it is invalid or no detector could judge it; 429 without room."""
         try:
-            query = native.decode_line(body, self.limits)
+            if is_light(body):
+                query = native.decode_line(body, self.limits)
+            else:  # pictures and long vectors take their time; the loop goes on meanwhile
+                query = await asyncio.to_thread(native.decode_line, body, self.limits)
         except Refused as refused:
             self.reject(refused.code)
             return refusal(400 if refused.code == "malformed" else 422, refused.reason)

@@ -28,8 +28,8 @@ class Duplicates:
     def __init__(self, seconds: float = HOUR, size: int = MILLION, secret: bytes | None = None) -> None:
         self._seconds, self._size = seconds / GENERATIONS, max(size // GENERATIONS, 1)
         self._secret = secret or secrets.token_bytes(32)  # the input is hostile: collisions must not be computable
-        #: of each query its key, and its key with the digest of its content; never the latter without the former
-        self._generations: deque[set[bytes]] = deque([set()], maxlen=GENERATIONS + 1)
+        #: by key the content of the first query; for further contents of an id its key and the content, as one key
+        self._generations: deque[dict[bytes, bytes]] = deque([{}], maxlen=GENERATIONS + 1)
         self._begun = 0.0
         #: to be held from `sort_out` to `remember`, so that of two equal bodies at once one is the duplicate
         self.lock = threading.Lock()
@@ -41,25 +41,27 @@ class Duplicates:
         """
         fresh: list[Query] = []
         reused: list[Query] = []
-        entries: set[bytes] = set()
+        entries: dict[bytes, bytes] = {}
         for query in queries:
             if query.id is None:
                 fresh.append(query)
                 continue
             key, content = self._keys(query, sender)
-            if key in entries or self._knows(key):
-                if key + content in entries or self._knows(key + content):
-                    continue
+            first = entries.get(key) or self._find(key)
+            if first is None:
+                entries[key] = content
+            elif first == content or key + content in entries or self._find(key + content) is not None:
+                continue
+            else:
+                entries[key], entries[key + content] = first, b""  # the id is known as long as its last content
                 reused.append(query)
-            entries.add(key)
-            entries.add(key + content)
             fresh.append(query)
         return Sorted(fresh, reused, len(queries) - len(fresh), entries)
 
-    def remember(self, entries: set[bytes], now: float) -> None:
+    def remember(self, entries: dict[bytes, bytes], now: float) -> None:
         """Keep the entries of a `sort_out`."""
-        if now - self._begun >= self._seconds or len(self._generations[0]) >= 2 * self._size:
-            self._generations.appendleft(set())
+        if now - self._begun >= self._seconds or len(self._generations[0]) >= self._size:
+            self._generations.appendleft({})
             self._begun = now
         self._generations[0].update(entries)
 
@@ -67,8 +69,11 @@ class Duplicates:
         """One key for sender, model, client, id and content."""
         return b"".join(self._keys(query, sender))
 
-    def _knows(self, entry: bytes) -> bool:
-        return any(entry in generation for generation in self._generations)
+    def _find(self, key: bytes) -> bytes | None:
+        for generation in self._generations:
+            if key in generation:
+                return generation[key]
+        return None
 
     def _keys(self, query: Query, sender: str) -> tuple[bytes, bytes]:
         name = _encoder.encode((sender, query.model, query.client, query.id))
@@ -85,7 +90,7 @@ class Sorted(msgspec.Struct):
     fresh: list[Query]
     reused: list[Query]
     duplicates: int
-    entries: set[bytes]
+    entries: dict[bytes, bytes]
 
 
 def _array(value: np.ndarray) -> Any:

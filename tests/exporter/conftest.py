@@ -106,7 +106,13 @@ def length(register: Callable[[str, type], None]) -> DetectorConfig:
 class Exporter:
     """An exporter that serves on a port of its own; its parts are at hand."""
 
-    def __init__(self, config: Config, is_ready: Callable[[], bool], clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        config: Config,
+        is_ready: Callable[[], bool],
+        clock: Callable[[], float],
+        reload: Callable[[], None] | None,
+    ) -> None:
         limits = config.limits
         self.pipeline = Pipeline(Models(config), limits.queue_queries, limits.queue_bytes)
         self.duplicates = Duplicates()
@@ -117,7 +123,7 @@ class Exporter:
         self.exposed = Exposed(config=config, pipeline=self.pipeline, intake=intake, canary=self.canary)
         registry = CollectorRegistry(auto_describe=False)
         registry.register(VedetteCollector(self.exposed))
-        behind = build_api(None, "/metrics")
+        behind = build_api(reload, "/metrics")
         http = HotPaths(self.push_intake, self.detect_intake, registry, is_ready, behind, limits.body_bytes)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
@@ -194,16 +200,17 @@ def samples(page: str) -> dict[str, float]:
 
 @pytest.fixture
 def serve(config: Callable[..., Config]) -> Iterator[Callable[..., Exporter]]:
-    """Start an exporter: its configuration, whether it judges, whether it is ready."""
+    """Start an exporter: its configuration, whether it judges, whether it is ready, its clock and how it reloads."""
     running = []
 
     def start(
         configured: Config | None = None,
         judging: bool = True,
         is_ready: Callable[[], bool] = lambda: True,
-        clock: Callable[[], float] | None = None,
+        clock: Callable[[], float] = lambda: 1_000_000.0,
+        reload: Callable[[], None] | None = None,
     ) -> Exporter:
-        exporter = Exporter(configured or config(), is_ready, clock or (lambda: 1_000_000.0))
+        exporter = Exporter(configured or config(), is_ready, clock, reload)
         exporter.start()
         running.append(exporter)
         if judging:

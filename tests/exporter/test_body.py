@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import threading
 import zlib
 from typing import Any
 
@@ -82,6 +83,27 @@ def test_members_without_end_are_refused_before_they_cost_more_than_they_weigh()
     assert read(gzip.compress(b"") * (body.MEMBERS - 1) + gzip.compress(b"hello"), limit=10_000) == b"hello"
     said = refused(gzip.compress(b"") * 400_000, limit=8 << 20)
     assert said == (400, f"the packed body has more than {body.MEMBERS} members")
+
+
+@pytest.mark.parametrize(("size", "elsewhere"), [(100, False), (100_000, True)])
+def test_what_takes_long_to_unpack_does_not_hold_the_event_loop(
+    monkeypatch: pytest.MonkeyPatch, size: int, elsewhere: bool
+) -> None:
+    threads = []
+
+    def unpack(*arguments: Any) -> bytes:
+        threads.append(threading.current_thread())
+        return b""
+
+    monkeypatch.setattr(body, "unpack", unpack)
+    read(b"\x1f\x8b" + bytes(size), limit=1 << 20)
+    assert [thread is not threading.main_thread() for thread in threads] == [elsewhere]
+
+
+def test_pictures_and_large_bodies_are_not_for_the_event_loop() -> None:
+    assert body.is_light(b'{"input":"a"}')
+    assert not body.is_light(b'{"input":{"image_base64":""}}')
+    assert not body.is_light(bytes(body.INLINE_BYTES + 1))
 
 
 @pytest.mark.parametrize("encoding", ["br", "zstd", "gzip, deflate", "nonsense"])

@@ -354,6 +354,21 @@ def test_words_that_cannot_be_written_are_an_error_of_that_query_alone(
     assert "object" in caplog.text or caplog.records
 
 
+@pytest.mark.parametrize(("event", "elsewhere"), [({"input": "a"}, False), ({"input": "a _base64"}, True)])
+def test_what_takes_long_to_decode_does_not_hold_the_event_loop(
+    make: Make, monkeypatch: pytest.MonkeyPatch, event: Any, elsewhere: bool
+) -> None:
+    threads, decode = [], module.native.decode_line
+
+    def decode_line(*arguments: Any) -> Query:
+        threads.append(threading.current_thread())
+        return decode(*arguments)
+
+    monkeypatch.setattr(module.native, "decode_line", decode_line)
+    assert make().ask(event | {"output": SURE})[0][0] == 200
+    assert [thread is not threading.main_thread() for thread in threads] == [elsewhere]
+
+
 def test_queries_keep_what_they_hold(make: Make, config: Build, register: Any) -> None:
     seen: list[Query] = []
 

@@ -1,0 +1,257 @@
+"""The service as a whole, from its start to its orderly end."""
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+import requests
+
+from exporter.app import ServeOptions, Service, is_loopback, listen
+from exporter.config import Config, DetectorConfig, DropDirectory, Limits, Model, Sources, Storage
+from exporter.config_file import ConfigError
+from exporter.yaml_lines import Problem
+from tests.exporter.conftest import SURE, UNSURE, samples, session
+
+Build = Callable[..., Config]
+BAD = ConfigError([Problem("vedette.yml", 3, "models", "unknown key")])
+
+
+class Running:
+    """A service that runs in this event loop, and HTTP to it."""
+
+    def __init__(self, service: Service, listener: socket.socket, http: requests.Session) -> None:
+        self.service, self._http = service, http
+        self._url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+    async def get(self, path: str) -> requests.Response:
+        return await asyncio.to_thread(self._http.get, self._url + path, timeout=30)
+
+    async def post(self, path: str, body: Any = None) -> requests.Response:
+        return await asyncio.to_thread(self._http.post, self._url + path, json=body, timeout=30)
+
+    async def page(self) -> dict[str, float]:
+        return samples((await self.get("/metrics")).text)
+
+
+def run(
+    config: Config,
+    scenario: Callable[[Running], Awaitable[None]],
+    reloaded: Callable[[], Config] | None = None,
+    **options: Any,
+) -> Service:
+    """Run a service through a scenario and end it as an init system does; the service as it stands then."""
+    service = Service(config, reloaded or (lambda: config), ServeOptions(**options))
+
+    async def main() -> None:
+        with listen("127.0.0.1", 0) as listener, session() as http:
+            serving = asyncio.create_task(service.run(listener))
+            running = Running(service, listener, http)
+            assert (await running.get("/-/ready")).status_code == 200
+            try:
+                await scenario(running)
+            finally:
+                os.kill(os.getpid(), signal.SIGTERM)
+                await asyncio.wait_for(serving, 30)
+
+    asyncio.run(main())
+    return service
+
+
+def test_what_was_taken_is_judged_before_the_end(config: Build) -> None:
+    async def scenario(running: Running) -> None:
+        answer = await running.post("/api/v1/queries", [{"input": str(n), "output": UNSURE} for n in range(5000)])
+        assert answer.status_code == 202
+
+    service = run(config(), scenario)
+    assert service.pipeline.models.of(None).queries == 5000
+    assert service.pipeline.waiting == 0
+
+
+def test_it_is_ready_while_it_serves_and_names_no_server(config: Build) -> None:
+    async def scenario(running: Running) -> None:
+        answer = await running.get("/-/ready")
+        assert (answer.status_code, answer.text) == (200, "ready\n")
+        assert "server" not in answer.headers
+        assert (await running.post("/detect", {"input": "a", "output": SURE})).status_code == 200
+        assert (await running.get("/")).status_code == 200
+
+    run(config(), scenario)
+
+
+def test_the_canary_comes_through_and_is_in_no_count(config: Build) -> None:
+    async def scenario(running: Running) -> None:
+        await running.post("/detect", {"input": "a", "output": SURE})  # judged after the canary
+        page = await running.page()
+        assert page["vedette_canary_last_success_timestamp_seconds"] > 0
+        assert page['vedette_queries_total{model="default"}'] == 1
+
+    run(config(), scenario)
+
+
+def test_the_page_tells_of_the_process_and_of_its_beginning(config: Build) -> None:
+    async def scenario(running: Running) -> None:
+        page = await running.page()
+        assert page["process_resident_memory_bytes"] > 0
+        assert page["vedette_counter_epoch_timestamp_seconds"] > 1_600_000_000
+        assert page["vedette_config_last_reload_successful"] == 1
+        assert page["vedette_open_intake"] == 0
+        assert any(name.startswith("vedette_build_info{") for name in page)
+
+    run(config(), scenario)
+
+
+def test_another_path_for_the_page_is_on_the_landing_page_too(config: Build) -> None:
+    async def scenario(running: Running) -> None:
+        assert (await running.get("/probe")).status_code == 200
+        assert (await running.get("/metrics")).status_code == 404
+        assert 'href="/probe"' in (await running.get("/")).text
+
+    run(config(), scenario, telemetry_path="/probe")
+
+
+def test_an_open_intake_is_shown_and_warned_of(config: Build, caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario(running: Running) -> None:
+        assert (await running.page())["vedette_open_intake"] == 1
+
+    run(config(), scenario, host="0.0.0.0")
+    assert "anybody who reaches this address may push queries" in caplog.text
+
+
+def test_the_drop_directory_is_read_while_it_serves(config: Build, tmp_path: Any) -> None:
+    drop = tmp_path / "drop"
+    drop.mkdir()
+    configured = config(
+        sources=Sources(drop_directory=DropDirectory(path=str(drop))), storage=Storage(path=str(tmp_path / "state"))
+    )
+
+    async def scenario(running: Running) -> None:
+        (drop / ".queries").write_text('{"input":"a"}\n{"input":"b"}\n')
+        (drop / ".queries").rename(drop / "queries.ndjson")
+        async with asyncio.timeout(20):
+            while (await running.page())['vedette_queries_total{model="default"}'] < 2:
+                pass
+
+    run(configured, scenario)
+    assert (drop / "done" / "queries.ndjson").exists()
+
+
+# -- reload
+
+
+def test_a_signal_takes_over_a_new_configuration_and_counts_go_on(config: Build) -> None:
+    stricter = config(DetectorConfig(name="confidence", options={"threshold": 0.25}), models=(Model(name="new"),))
+
+    async def scenario(running: Running) -> None:
+        await running.post("/detect", {"input": "a", "output": UNSURE})
+        os.kill(os.getpid(), signal.SIGHUP)
+        async with asyncio.timeout(20):
+            while 'vedette_queries_total{model="new"}' not in (page := await running.page()):
+                pass
+        assert page['vedette_queries_total{model="default"}'] == 1
+        assert page['vedette_detector_threshold{detector="confidence",model="default"}'] == 0.25
+        assert page['vedette_detector_threshold{detector="confidence",model="new"}'] == 0.25
+        assert page["vedette_config_last_reload_successful"] == 1
+
+    run(config(), scenario, reloaded=lambda: stricter)
+
+
+def test_a_bad_configuration_keeps_the_old_one_and_says_so(config: Build, caplog: pytest.LogCaptureFixture) -> None:
+    configurations: list[Any] = [BAD, config()]
+
+    def read() -> Config:
+        configuration = configurations.pop(0)
+        if isinstance(configuration, ConfigError):
+            raise configuration
+        return configuration
+
+    async def scenario(running: Running) -> None:
+        before = (await running.page())["vedette_config_last_reload_success_timestamp_seconds"]
+        answer = await running.post("/-/reload")
+        assert (answer.status_code, answer.json()) == (500, {"detail": str(BAD)})
+        page = await running.page()
+        assert page["vedette_config_last_reload_successful"] == 0
+        assert page["vedette_config_last_reload_success_timestamp_seconds"] == before
+        assert (await running.post("/detect", {"input": "a", "output": SURE})).status_code == 200
+        assert (await running.post("/-/reload")).status_code == 200
+        assert (await running.page())["vedette_config_last_reload_successful"] == 1
+
+    run(config(), scenario, reloaded=read, enable_lifecycle=True)
+
+
+def test_a_bad_configuration_at_a_signal_is_logged(config: Build, caplog: pytest.LogCaptureFixture) -> None:
+    def read() -> Config:
+        raise BAD
+
+    async def scenario(running: Running) -> None:
+        os.kill(os.getpid(), signal.SIGHUP)
+        async with asyncio.timeout(20):
+            while (await running.page())["vedette_config_last_reload_successful"]:
+                pass
+
+    run(config(), scenario, reloaded=read)
+    [record] = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert record.message == "the configuration was not reloaded"
+    assert "vedette.yml" in record.reason  # type: ignore[attr-defined]
+
+
+def test_limits_hold_from_the_reload_on_and_a_fixed_one_is_named(
+    config: Build, caplog: pytest.LogCaptureFixture
+) -> None:
+    smaller = config(limits=Limits(body_bytes=100, text_characters=3, queue_queries=7))
+
+    async def scenario(running: Running) -> None:
+        assert (await running.post("/api/v1/queries", {"input": "x" * 100})).status_code == 202
+        assert (await running.post("/-/reload")).status_code == 200
+        assert (await running.post("/api/v1/queries", {"input": "x" * 100})).status_code == 413
+        assert (await running.post("/api/v1/queries", {"input": "long"})).status_code == 422
+        assert (await running.page())["vedette_queue_capacity_queries"] == Limits().queue_queries
+
+    run(config(), scenario, reloaded=lambda: smaller, enable_lifecycle=True)
+    assert "limits.queue_queries has changed: the new value holds after a restart" in caplog.text
+
+
+def test_no_query_is_lost_or_counted_twice_by_reloads(config: Build) -> None:
+    async def scenario(running: Running) -> None:
+        for number in range(20):
+            pushed = running.post("/api/v1/queries", [{"input": f"{number} {n}"} for n in range(300)])
+            answer, _ = await asyncio.gather(pushed, running.post("/-/reload"))
+            assert answer.status_code == 202
+
+    service = run(config(), scenario, enable_lifecycle=True)
+    model = service.pipeline.models.of(None)
+    assert model.queries == 6000
+    assert sum(model.tallies[0].skipped.values()) == 6000
+
+
+# -- addresses
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"),
+    [
+        ("127.0.0.1", True),
+        ("127.1.2.3", True),
+        ("::1", True),
+        ("localhost", True),
+        ("0.0.0.0", False),
+        ("::", False),
+        ("192.0.2.1", False),
+        ("example.com", False),
+    ],
+)
+def test_only_loopback_addresses_are_closed(host: str, loopback: bool) -> None:
+    assert is_loopback(host) is loopback
+
+
+def test_a_port_is_listened_on_once() -> None:
+    with listen("127.0.0.1", 0) as listener, pytest.raises(OSError, match="in use"):
+        listen("127.0.0.1", listener.getsockname()[1])
+
+
+def test_ipv6_addresses_are_listened_on() -> None:
+    with listen("::1", 0) as listener:
+        assert listener.family == socket.AF_INET6
