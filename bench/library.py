@@ -1,4 +1,4 @@
-"""What one query costs in the detector library, next to what the machine itself needs for the core of the work.
+"""What one query costs in the detector library (`process_batch`), next to what the machine needs for its core.
 
     python -m bench.library
 
@@ -53,7 +53,9 @@ def confidence() -> Row:
     batch = [Query("", model_output=answer) for answer in answers]
     detector = get_detector("confidence")
     cost, limit = medians(
-        lambda: detector.score(batch), lambda: np.fromiter(chain.from_iterable(answers), np.float64, 10_000), 1000
+        lambda: detector.process_batch(batch),
+        lambda: np.fromiter(chain.from_iterable(answers), np.float64, 10_000),
+        1000,
     )
     return row("confidence, 10 classes, batch 1,000", cost, limit, "lists into one array", 0.7)
 
@@ -65,10 +67,12 @@ def text_repetition() -> Row:
     batches = list(batched([Query(text) for text in texts], 1000))
     detector = get_detector("text_repetition", {"max_history_size": 10_000})
     for batch in batches:
-        detector.score(batch)
+        detector.process_batch(batch)
     turn = cycle(batches)
     plain = [text.encode() for text in texts[:1000]]
-    cost, limit = medians(lambda: detector.score(next(turn)), lambda: [sha256(text).digest() for text in plain], 1000)
+    cost, limit = medians(
+        lambda: detector.process_batch(next(turn)), lambda: [sha256(text).digest() for text in plain], 1000
+    )
     return row("text repetition, 200 characters, window 10k, batch 1,000", cost, limit, "SHA-256", 1.5)
 
 
@@ -78,10 +82,10 @@ def similarity(window: int) -> Row:
     detector = get_detector("similarity", {"max_history_size": window})
     queries = [Query(vector) for vector in vectors]
     for batch in batched(queries[:window], 4096):
-        detector.score(batch)
+        detector.process_batch(batch)
     turn = cycle(batched(queries[window:], BATCH))
     kept, new, out = vectors[:window], vectors[window : window + BATCH].copy(), np.empty((window, BATCH), np.float32)
-    cost, limit = medians(lambda: detector.score(next(turn)), lambda: np.matmul(kept, new.T, out=out), BATCH)
+    cost, limit = medians(lambda: detector.process_batch(next(turn)), lambda: np.matmul(kept, new.T, out=out), BATCH)
     target = limit / 0.75 if window <= 10_000 else 300.0
     return row(f"similarity, 384-d, window {window // 1000}k, batch 256", cost, limit, "exact sgemm", target)
 
@@ -93,7 +97,7 @@ def image_repetition() -> Row:
     detector = get_detector("image_repetition", {"max_history_size": 10_000})
     waves = np.ones((64, 8), dtype=np.float32)
     cost, limit = medians(
-        lambda: detector.score(batch),
+        lambda: detector.process_batch(batch),
         lambda: [picture.astype(np.float32) @ waves for picture in pictures],
         1000,
     )

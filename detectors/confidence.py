@@ -16,10 +16,9 @@ from typing import Annotated, Any, ClassVar, Literal
 import msgspec
 import numpy as np
 
-from detectors.contract import Detector, Options
+from detectors.contract import Detector, Explainer, Options
 from detectors.outputs import has_probabilities, probabilities
 from detectors.query import Query
-from detectors.result import DetectionResult
 
 
 class ConfidenceOptions(Options, kw_only=True, frozen=True):
@@ -115,11 +114,15 @@ class ConfidenceDetector(Detector):
         """Entropies divided by ln k, so that models with different numbers of classes share the buckets."""
         return np.minimum(scores / self._largest, 1.0)
 
-    def explain(self, index: int, score: float) -> DetectionResult:
+    def explainer(self) -> Explainer:
         """The mode, the score and the threshold in words; `normalised` when the probabilities did not sum to 1."""
-        note = {"normalised": True} if self._normalised[index] else {}
-        reason = f"{self.options.mode} mode: suspicious score = {score:.4f}, threshold = {self.threshold:.4f}"
-        return self._result(score, score, reason, mode=self.options.mode, **note)
+        mode, threshold, normalised = self.options.mode, self.threshold, self._normalised
+
+        def words(index: int, score: float) -> tuple[str, dict[str, Any]]:
+            note = {"normalised": True} if normalised[index] else {}
+            return f"{mode} mode: suspicious score = {score:.4f}, threshold = {threshold:.4f}", {"mode": mode, **note}
+
+        return words
 
     def window_queries(self) -> int:
         """Scores that the average runs over."""

@@ -1,14 +1,14 @@
 """What every detector keeps to: the one base class, its errors, and the place where the threshold is applied."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import msgspec
 import numpy as np
 
 from detectors.query import Query
-from detectors.result import DetectionResult
+from detectors.result import DetectionResult, Wording, unsaid
 
 
 class InvalidQuery(ValueError):
@@ -33,12 +33,17 @@ class Options(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=T
     threshold: float
 
 
+#: from the position of a query in its batch and its score: the reason, and what its metadata has of the detector's own
+Explainer = Callable[[int, float], tuple[str, dict[str, Any]]]
+
+
 class Detector:
     """Scores queries; higher is more suspicious; a query is flagged at score >= threshold.
 
     A detector of its own overrides `_compute_score(query)` and, for its own words, `_make_prediction(score)`; one
-    that can work on arrays overrides `score(batch)` and gets both for free. A detector never looks at the clock,
-    the network or the log, and the score of a query never depends on the queries after it.
+    that can work on arrays overrides `score(batch)` in place of the first, and `confidences` and `explainer` in
+    place of the second: its words are then made only for the results that somebody reads. A detector never looks at
+    the clock, the network or the log, and the score of a query never depends on the queries after it.
     """
 
     name: str = "detector"
@@ -81,9 +86,24 @@ class Detector:
         """The scores of the batch that was just scored, as they are counted in `buckets`."""
         return scores
 
+    def confidences(self, scores: Any) -> Any:
+        """How sure the detector is at these scores: float64 of the same shape, also for a single float."""
+        return scores
+
+    def explainer(self) -> Explainer | None:
+        """What says the reasons of the batch that was just scored, then or when others have been scored since.
+
+        None: every result is made by `_make_prediction`.
+        """
+        return None
+
     def explain(self, index: int, score: float) -> DetectionResult:
         """The result for query `index` of the batch that was just scored."""
-        return self._make_prediction(score)
+        explainer = self.explainer()
+        if explainer is None:
+            return self._make_prediction(score)
+        reason, metadata = explainer(index, score)
+        return self._result(score, float(self.confidences(score)), reason, **metadata)
 
     # -- what people call
 
@@ -95,7 +115,12 @@ class Detector:
         """What `process` gives for each query, in order, computed together."""
         for index, reason in self.unfit(queries).items():
             raise MissingField("query", f"{self.name} cannot judge it: {reason}", index)
-        return [self.explain(index, score) for index, score in enumerate(self.score(queries).tolist())]
+        scores = self.score(queries)
+        explainer = self.explainer()
+        if explainer is None:
+            return [self.explain(index, score) for index, score in enumerate(scores.tolist())]
+        suspicious, confidences = flags(scores, self.threshold), self.confidences(scores)
+        return unsaid(suspicious.tolist(), confidences.tolist(), self._wording(explainer, scores))
 
     def window_queries(self) -> int:
         """How many queries the detector compares with or averages over at the moment."""
@@ -117,12 +142,18 @@ class Detector:
         return self._result(score, score, f"{self.name}: score = {score:.4f}, threshold = {self.threshold:.4f}")
 
     def _result(self, score: float, confidence: float, reason: str, **metadata: Any) -> DetectionResult:
-        return DetectionResult(
-            bool(flags(score, self.threshold)),
-            confidence,
-            reason,
-            {"detector": self.name, "score": score, "threshold": self.threshold, **metadata},
-        )
+        metadata = _facts(self.name, score, self.threshold) | metadata
+        return DetectionResult(bool(flags(score, self.threshold)), confidence, reason, metadata)
+
+    def _wording(self, explainer: Explainer, scores: np.ndarray) -> Wording:
+        name, threshold = self.name, self.threshold  # as they are now
+
+        def wording(index: int) -> tuple[str, dict[str, Any]]:
+            score = scores.item(index)
+            reason, metadata = explainer(index, score)
+            return reason, _facts(name, score, threshold) | metadata
+
+        return wording
 
 
 class Adapted(Detector):
@@ -159,6 +190,11 @@ class Adapted(Detector):
     def reset_state(self) -> None:
         """Reset the adapted detector."""
         self.detector.reset_state()
+
+
+def _facts(name: str, score: float, threshold: float) -> dict[str, Any]:
+    """What the metadata of every result has."""
+    return {"detector": name, "score": score, "threshold": threshold}
 
 
 def checked(scores: Any, count: int) -> np.ndarray:

@@ -20,11 +20,10 @@ import numpy as np
 
 from detectors import inputs
 from detectors.blas import one_thread
-from detectors.contract import Detector, InvalidQuery, Options
+from detectors.contract import Detector, Explainer, InvalidQuery, Options
 from detectors.images import pixels
 from detectors.phash import phashes
 from detectors.query import Query
-from detectors.result import DetectionResult
 
 
 class RepetitionOptions(Options, kw_only=True, frozen=True):
@@ -173,9 +172,13 @@ class RepetitionDetector(Detector):
             counted += self._count([key])
         return counted
 
-    def explain(self, index: int, score: float) -> DetectionResult:
+    def confidences(self, scores: Any) -> Any:
+        """Counts as shares of the threshold, at most 1."""
+        return np.minimum(scores / self.threshold, 1.0)
+
+    def explainer(self) -> Explainer:
         """The count in words."""
-        return self._result(score, min(score / self.threshold, 1.0), f"Query repeated {score:.0f} times.")
+        return lambda _, score: (f"Query repeated {score:.0f} times.", {})
 
     def get_state(self) -> dict[str, Any]:
         """The window: its size, its different queries, the count of each by key, and the highest of these counts."""

@@ -16,14 +16,13 @@ import numpy as np
 
 from detectors import inputs
 from detectors.blas import one_thread
-from detectors.contract import Detector, InvalidQuery, Options
+from detectors.contract import Detector, Explainer, InvalidQuery, Options
 from detectors.embeddings.image import embed_pictures
 from detectors.embeddings.tabular import embed_rows
 from detectors.embeddings.text import embed_texts
 from detectors.images import pixels
 from detectors.nearest import Incident, Vectors, Window
 from detectors.query import Query
-from detectors.result import DetectionResult
 
 
 class SimilarityOptions(Options, kw_only=True, frozen=True):
@@ -184,10 +183,14 @@ class SimilarityDetector(Detector):
     def _of_kind(self, kind: str, values: Sequence[Any]) -> list[Vectors]:
         return VECTORS[kind](values)
 
-    def explain(self, index: int, score: float) -> DetectionResult:
+    def confidences(self, scores: Any) -> Any:
+        """The scores, and 0 where they are negative."""
+        return np.maximum(scores, 0.0)
+
+    def explainer(self) -> Explainer:
         """The score and the threshold in words."""
-        reason = f"Similarity score: {score:.4f}, threshold: {self.threshold:.4f}."
-        return self._result(score, max(score, 0.0), reason)
+        threshold = self.threshold
+        return lambda _, score: (f"Similarity score: {score:.4f}, threshold: {threshold:.4f}.", {})
 
     def get_state(self, include_embedding: bool = False) -> dict[str, Any]:
         """The window and the latest flagged query: its score, and the position and vector of the closest one.

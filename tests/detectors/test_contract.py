@@ -190,12 +190,28 @@ def test_an_empty_batch_gives_nothing_and_changes_nothing(name, good):
 def test_results_are_plain_and_complete(name, good):
     detector = get_detector(name)
     for result in detector.process_batch(good):
-        assert isinstance(result, DetectionResult)
         assert set(result.dict()) == {"is_suspicious", "confidence", "reason", "metadata"}
         assert {"detector": name, "threshold": detector.threshold}.items() <= result.metadata.items()
         assert result.is_suspicious is (result.metadata["score"] >= detector.threshold)
+        assert type(result) is DetectionResult
+        assert (type(result.confidence), type(result.metadata["score"])) == (float, float)
         assert json.loads(json.dumps(result.dict())) == result.dict()
     json.dumps(detector.get_state())
+
+
+def test_a_result_says_the_same_however_late_it_is_looked_at(name, good):
+    detector, other = get_detector(name), get_detector(name)
+    late = detector.process_batch(good)
+    detector.process_batch(good[::-1])
+    detector.threshold, detector.name = 0.123, "another"
+    detector.reset_state()
+    assert [result.dict() for result in late] == [result.dict() for result in other.process_batch(good)]
+
+
+def test_one_result_of_a_batch_is_what_the_batch_gives(name, good):
+    detector, other = get_detector(name), get_detector(name)
+    scores = detector.score(good).tolist()
+    assert [detector.explain(index, score) for index, score in enumerate(scores)] == other.process_batch(good)
 
 
 def test_after_a_reset_everything_is_as_at_the_start(name, good):
@@ -306,6 +322,27 @@ def test_a_prediction_of_one_s_own_is_used():
             return DetectionResult(score > 0.5, 1.0, "sure", {})
 
     assert Sure().process(Query("a")) == DetectionResult(True, 1.0, "sure", {})
+
+
+def test_words_of_one_s_own_for_arrays_are_used_in_batches_and_alone():
+    class Halves(Detector):
+        name = "halves"
+
+        def score(self, batch):
+            return np.array([query.input_data for query in batch])
+
+        def confidences(self, scores):
+            return scores / 2
+
+        def explainer(self):
+            return lambda index, score: (f"{score} at {index}", {"index": index})
+
+    results = Halves().process_batch(of([0.2, 0.6]))
+    assert results == [
+        DetectionResult(False, 0.1, "0.2 at 0", {"detector": "halves", "score": 0.2, "threshold": 0.5, "index": 0}),
+        DetectionResult(True, 0.3, "0.6 at 1", {"detector": "halves", "score": 0.6, "threshold": 0.5, "index": 1}),
+    ]
+    assert Halves().explain(1, 0.6) == results[1]
 
 
 @pytest.mark.parametrize("scores", [[float("nan")], [float("inf")], [1.0, 2.0], 1.0, []])

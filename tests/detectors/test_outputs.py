@@ -1,3 +1,6 @@
+from decimal import Decimal
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -48,6 +51,24 @@ def test_many_arrays_and_many_lists_give_the_same():
     for one, other in zip(rows_of(lists), rows_of(arrays), strict=True):
         assert one.tolist() == other.tolist()
     assert arrays[1].tolist() == [0.5, 0.6]  # normalising leaves the caller's array alone
+
+
+@pytest.mark.parametrize(
+    "number", [0, 1, np.float32(0.5), np.float64(0.5), np.int64(1), Decimal("0.5"), Fraction(1, 2)]
+)
+def test_numbers_of_any_type_count_in_a_batch_as_alone(number):
+    first, second = rows_of([[number, 0.5], [0.25, 0.75]])
+    assert first.tolist() == distribution([number, 0.5])[0].tolist()
+    assert second.tolist() == [0.25, 0.75]
+
+
+@pytest.mark.parametrize("number", [True, None, "0.5", b"0.5", 1j, [0.5], 10**400, float("nan"), 2**60, -1])
+def test_what_is_no_probability_alone_is_none_in_a_batch(number):
+    with pytest.raises(InvalidQuery) as alone:
+        distribution([number, 0.5])
+    with pytest.raises(InvalidQuery) as together:
+        probabilities([[0.25, 0.75], [number, 0.5]])
+    assert (together.value.message, together.value.index) == (alone.value.message, 1)
 
 
 def test_answers_of_all_shapes_go_together():
