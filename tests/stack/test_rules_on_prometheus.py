@@ -41,7 +41,6 @@ class Exposition:
             "vedette_config_last_reload_successful 1",
             "vedette_queue_queries 0",
             "vedette_queue_capacity_queries 50000",
-            "vedette_replay_active 0",
         ]
         for detector in DETECTORS:
             self.flags[detector] += self.flagged[detector]
