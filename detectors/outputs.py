@@ -24,7 +24,7 @@ SUM_TOLERANCE = 1e-3
 def has_probabilities(output: Any) -> bool:
     """Whether the answer holds (or can be turned into) probabilities, right or wrong."""
     if isinstance(output, Mapping):
-        return "probabilities" in output or "logits" in output or "logprobs" in output
+        return any(output.get(key) is not None for key in ("probabilities", "logits", "logprobs"))
     return output is not None and not isinstance(output, (str, bytes, bool, int, float))
 
 
@@ -79,11 +79,11 @@ def _one_by_one(outputs: Sequence[Any]) -> tuple[list[tuple[np.ndarray, np.ndarr
 def distribution(output: Any) -> tuple[np.ndarray, bool]:
     """The probabilities of one answer, float64 (k,), and whether they had to be normalised. Raises InvalidQuery."""
     if isinstance(output, Mapping):
-        if "probabilities" in output:
+        if output.get("probabilities") is not None:
             return _checked(finite_row(output["probabilities"], FIELD, "probabilities"))
-        if "logits" in output:
+        if output.get("logits") is not None:
             return _softmax(finite_row(output["logits"], FIELD, "logits")), False
-        if "logprobs" in output:
+        if output.get("logprobs") is not None:
             return _answer_or_not(finite_row(output["logprobs"], FIELD, "logprobs")), False
         raise InvalidQuery(FIELD, "expected probabilities, logits or logprobs, got " + (", ".join(output) or "nothing"))
     return _checked(finite_row(output, FIELD, "probabilities"))

@@ -9,6 +9,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import uvicorn
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
@@ -98,7 +99,7 @@ class Service:
         models = self.pipeline.models
         change = difference(self.exposed.config, config, seen=list(models.by_label))
         with self.pipeline.lock:
-            self.pipeline.models = Models(config, previous=self.pipeline.models)
+            self.pipeline.watch(Models(config, previous=self.pipeline.models))
         self._push.limits = self._detect.limits = config.limits
         if self._drop:
             self._drop.queries.limits = config.limits
@@ -133,6 +134,7 @@ class Service:
         for stop in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(stop, server.stop)
         loop.add_signal_handler(signal.SIGHUP, self._reload_on_signal)
+        self.pipeline.on_failure = partial(loop.call_soon_threadsafe, server.stop)
         self.pipeline.start()
         if self._drop:
             self._drop.start(self.pipeline)

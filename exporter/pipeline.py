@@ -58,6 +58,9 @@ class Pipeline:
         self._wake: SimpleQueue[None] = SimpleQueue()  # cheaper to be woken by than a condition
         self._idle = False
         self._stopping = False
+        #: what ended the judging for good, and what is called then, on the judging thread
+        self.failure: Exception | None = None
+        self.on_failure: Callable[[], object] = lambda: None
         self._expired_at = 0.0
         self._thread = threading.Thread(target=self._run, name="judge", daemon=True)
 
@@ -119,7 +122,20 @@ class Pipeline:
         self._thread.join(timeout)
         return not self._thread.is_alive()
 
+    def watch(self, models: Models) -> None:
+        """Go on with other models; with `lock` held, between two batches."""
+        self.models = models
+        self._canary = WatchedModel(models.config.model(CANARY))
+
     def _run(self) -> None:
+        try:
+            self._judge_what_comes()
+        except Exception as error:  # no detector's fault, those are caught where they are asked
+            log.exception("judging has failed for good")
+            self.failure = error
+            self.on_failure()
+
+    def _judge_what_comes(self) -> None:
         while deliveries := self._take():
             begun = time.monotonic()
             self.judge(deliveries)
@@ -234,7 +250,8 @@ def _add(
     if delivery.own_time:
         for query in queries:
             own = delivery.received if query.timestamp is None else query.timestamp
-            query.timestamp = model.clock = max(own, model.clock)
+            # an event of the future would age out what others of its model have in their windows
+            query.timestamp = model.clock = max(min(own, delivery.received), model.clock)
     else:
         model.clock = now = max(delivery.received, model.clock)
         for query in queries:

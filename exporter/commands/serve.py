@@ -51,6 +51,8 @@ def serve(options: argparse.Namespace) -> None:
         _run(service.run(listener))
     except OSError as error:
         raise Failure(f"{error.filename}: {error.strerror}") from None
+    if service.pipeline.failure is not None:
+        raise Failure(f"judging has failed: {type(service.pipeline.failure).__name__}; the log has the place")
 
 
 def _run(main: object) -> None:

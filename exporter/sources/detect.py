@@ -95,6 +95,7 @@ class DetectIntake:
         )
         if not self._pipeline.offer(delivery):
             self._forget(turn)
+            self.counts.rejected["queue_full"] += len(turn)
             _answer(turn, [queue_full(self._pipeline)] * len(turn))
             return
         self._duplicates.remember(found.entries, now)

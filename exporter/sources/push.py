@@ -38,6 +38,7 @@ class PushIntake:
         with self._duplicates.lock:
             taken = self._take(queries, sender, len(body))
             if taken is None:
+                self.counts.rejected["queue_full"] += len(queries)
                 return queue_full(self._pipeline)
             self.counts.accepted += len(queries)
             self.counts.duplicates += taken

@@ -92,7 +92,7 @@ def test_answers_of_all_shapes_go_together():
         (["a", "b"], "expected a list of numbers"),
         (["0.5", "0.5"], "expected a list of numbers"),
         ([None, 1.0], "expected a list of numbers"),
-        ({"probabilities": None}, "expected a list of numbers, got NoneType"),
+        ({"probabilities": 0.5}, "expected a list of numbers, got float"),
         ([True, False], "some of its parts are no numbers"),
         ([10**400, 0], "expected a list of numbers"),
         (np.array(["a"]), "expected a list of numbers, got an array of <U1"),
@@ -116,7 +116,7 @@ def test_a_wrong_answer_among_many_of_the_same_length_is_found(wrong):
 
 
 def test_what_holds_probabilities_is_told_by_its_form():
-    for output in ([0.5], (), np.array([1.0]), {"logits": []}, {"probabilities": None}, {"logprobs": [1]}):
+    for output in ([0.5], (), np.array([1.0]), {"logits": []}, {"text": "a", "logprobs": [1]}):
         assert has_probabilities(output)
-    for output in (None, "cat", 1.0, True, {"label": "cat"}, {}):
+    for output in (None, "cat", 1.0, True, {"label": "cat"}, {"text": "a", "logprobs": None}, {}):
         assert not has_probabilities(output)

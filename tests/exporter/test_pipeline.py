@@ -216,9 +216,9 @@ def test_queries_have_the_time_of_their_receipt(make: Make) -> None:
 def test_the_times_of_events_count_where_the_source_says_so_and_never_run_backwards(make: Make) -> None:
     queries = [Query("a", timestamp=time) for time in (10.0, 30.0, 20.0, None)]  # type: ignore[arg-type]
     pipeline = make()
-    pipeline.judge([Delivery(source="drop", queries=queries, received=25.0, own_time=True)])
-    assert [query.timestamp for query in queries] == [10.0, 30.0, 30.0, 30.0]
-    assert pipeline.models.of(None).last_query == 25.0
+    pipeline.judge([Delivery(source="drop", queries=queries, received=40.0, own_time=True)])
+    assert [query.timestamp for query in queries] == [10.0, 30.0, 30.0, 40.0]
+    assert pipeline.models.of(None).last_query == 40.0
 
 
 def test_a_clock_that_is_set_back_does_not_make_times_run_backwards(make: Make) -> None:
@@ -288,3 +288,25 @@ def test_models_that_are_silent_for_a_day_are_forgotten_while_others_are_judged(
     clock.now += 90_000
     pipeline.judge([deliver(received=clock.now)])
     assert list(pipeline.models.by_label) == ["default"]
+
+
+def test_an_event_of_the_future_is_as_old_as_its_receipt():
+    models = Models(Config(models=(Model(name="m", detectors=(DetectorConfig(name="confidence"),)),)))
+    pipeline = Pipeline(models, 100, 1 << 20)
+    query = Query("hello", model="m", timestamp=5_000.0)
+    pipeline.judge([Delivery(source="drop", queries=[query], received=100.0, own_time=True)])
+    assert query.timestamp == models.by_label["m"].clock == 100.0
+
+
+def test_a_failure_of_the_judging_itself_is_told_and_not_silent():
+    class Broken(Models):
+        def known(self, name):
+            raise RuntimeError("no models today")
+
+    pipeline, told = Pipeline(Broken(Config()), 100, 1 << 20), threading.Event()
+    pipeline.on_failure = told.set
+    pipeline.start()
+    assert pipeline.offer(Delivery(source="push", queries=[Query("a")], received=1.0))
+    assert told.wait(10)
+    assert isinstance(pipeline.failure, RuntimeError)
+    assert pipeline.stop(10)

@@ -190,7 +190,7 @@ def fill(pipeline: Pipeline, size: int = 0) -> None:
         assert pipeline.put(Delivery(source="test", queries=[Query("x")], received=0.0, size=size), timeout=10)
 
 
-def test_a_turn_that_finds_no_room_is_429_and_not_counted(make: Make) -> None:
+def test_a_turn_that_finds_no_room_is_429_and_counted_as_such(make: Make) -> None:
     intake = make(capacity=1)
 
     async def full() -> Reply:
@@ -200,10 +200,10 @@ def test_a_turn_that_finds_no_room_is_429_and_not_counted(make: Make) -> None:
 
     refused = asyncio.run(full())
     assert (refused.status, refused.retry_after) == (429, 1)
-    assert intake.counted() == (0, 0, {})
+    assert intake.counted() == (0, 0, {"queue_full": 1})
     intake.settle()
     assert intake.ask({"input": "c", "output": SURE, "id": 1})[0][0] == 200
-    assert intake.counted() == (1, 0, {})
+    assert intake.counted() == (1, 0, {"queue_full": 1})
 
 
 def test_the_bytes_of_a_query_weigh_in_the_queue(make: Make) -> None:
@@ -303,7 +303,7 @@ def test_a_retry_of_a_query_that_was_refused_is_refused_with_it(make: Make) -> N
             return await asyncio.wait_for(asyncio.gather(intake.send(event), intake.send(event)), 10)
 
     assert [answer.status for answer in asyncio.run(full())] == [429, 429]
-    assert intake.counted() == (0, 0, {})
+    assert intake.counted() == (0, 0, {"queue_full": 1})
     intake.settle()
     assert intake.ask(event)[0][0] == 200
 

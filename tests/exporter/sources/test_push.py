@@ -130,12 +130,12 @@ def test_wrong_records_beyond_what_a_body_may_hold_are_413_and_not_told_one_by_o
     assert intake.counts.rejected["too_large"] == 101 + 1001 + 101 + 101
 
 
-def test_a_body_that_finds_no_room_is_429_and_none_of_it_is_taken_or_counted(make: Make) -> None:
+def test_a_body_that_finds_no_room_is_429_and_none_of_it_is_taken(make: Make) -> None:
     intake = make(capacity=3)
     push(intake, {"input": "a"}, {"input": "b"})
     reply: Reply = intake.push(b'{"input":"c","id":1}\n{"input":"d"}\n{}')
     assert (reply.status, reply.retry_after) == (429, 1)
-    assert counts(intake) == (2, 0, {})
+    assert counts(intake) == (2, 0, {"queue_full": 2})
     assert intake.pipeline.waiting == 2
 
 
