@@ -9,8 +9,10 @@ The confidence of a result is the score itself.
 Source: Shannon 1948; as uncertainty scores, Lewis & Gale 1994 and Scheffer et al. 2001 (margin).
 """
 
+import math
 from collections import deque
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
@@ -41,7 +43,7 @@ def entropy(rows: np.ndarray) -> np.ndarray:
     """
     # the floor keeps the logarithm finite; p ln p is 0 at p = 0 either way
     logarithms = np.log(np.maximum(rows, np.finfo(np.float64).tiny))
-    return np.maximum(-np.einsum("ij,ij->i", rows, logarithms), 0.0)
+    return np.maximum(-np.vecdot(rows, logarithms), 0.0)
 
 
 def doubt(rows: np.ndarray) -> np.ndarray:
@@ -76,7 +78,7 @@ class ConfidenceDetector(Detector):
         self._history: deque[float] = deque(maxlen=self.options.max_history_size)
         self._sum = 0.0
         self._normalised = np.zeros(0, bool)
-        self._largest = np.zeros(0)
+        self._largest: Any = 1.0
 
     def missing(self, query: Query) -> str | None:
         """Answers without probabilities cannot be judged."""
@@ -91,24 +93,30 @@ class ConfidenceDetector(Detector):
     def score(self, batch: Sequence[Query]) -> np.ndarray:
         """Scores by mode, float64 (n,). Raises InvalidQuery for answers that are no probabilities."""
         groups, normalised = probabilities([query.model_output for query in batch])
-        scores, largest = np.zeros(len(batch)), np.ones(len(batch))
-        for positions, rows in groups:
-            values = MODES[self.options.mode](rows)
-            # the largest entropy that k classes can have; a single class leaves no doubt to divide by
-            scale = np.log(rows.shape[1]) if self.options.mode == "entropy" and rows.shape[1] > 1 else 1.0
-            if self.options.normalize:
-                values, scale = np.minimum(values / scale, 1.0), 1.0
-            scores[positions], largest[positions] = values, scale
+        if len(groups) == 1:
+            scores, largest = self._judged(groups[0][1])
+        else:
+            scores, largest = np.empty(len(batch)), np.empty(len(batch))
+            for positions, rows in groups:
+                scores[positions], largest[positions] = self._judged(rows)
         self._normalised, self._largest = normalised, largest
         self._remember(scores)
         return scores
 
+    def _judged(self, rows: np.ndarray) -> tuple[np.ndarray, Any]:
+        """Scores of rows with one number of classes, and what they are divided by to lie between 0 and 1."""
+        scores = MODES[self.options.mode](rows)
+        # the largest entropy that k classes can have; a single class leaves no doubt to divide by
+        largest = math.log(rows.shape[1]) if self.options.mode == "entropy" and rows.shape[1] > 1 else 1.0
+        return (np.minimum(scores / largest, 1.0), 1.0) if self.options.normalize else (scores, largest)
+
     def _remember(self, scores: np.ndarray) -> None:
-        for score in scores[-self.options.max_history_size :].tolist():
-            if len(self._history) == self._history.maxlen:
-                self._sum -= self._history[0]
-            self._history.append(score)
-            self._sum += score
+        history, latest = self._history, scores[-self.options.max_history_size :].tolist()
+        leaving = len(history) + len(latest) - self.options.max_history_size
+        if leaving > 0:
+            self._sum -= sum(islice(history, leaving))
+        history.extend(latest)
+        self._sum += sum(latest)
 
     def observed(self, scores: np.ndarray) -> np.ndarray:
         """Entropies divided by ln k, so that models with different numbers of classes share the buckets."""

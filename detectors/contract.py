@@ -105,6 +105,20 @@ class Detector:
         reason, metadata = explainer(index, score)
         return self._result(score, float(self.confidences(score)), reason, **metadata)
 
+    def explained(self, indices: Sequence[int], scores: np.ndarray) -> list[DetectionResult]:
+        """The results, whole, for some queries of the batch that was just scored; `scores` are those of all."""
+        explainer = self.explainer()
+        if explainer is None:
+            return [self.explain(index, scores.item(index)) for index in indices]
+        confidences, results = self.confidences(scores), []
+        for index in indices:
+            score = scores.item(index)
+            reason, metadata = explainer(index, score)
+            facts = _facts(self.name, score, self.threshold) | metadata
+            flag = bool(flags(score, self.threshold))
+            results.append(DetectionResult(flag, confidences.item(index), reason, facts))
+        return results
+
     # -- what people call
 
     def process(self, query: Query) -> DetectionResult:

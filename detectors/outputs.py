@@ -17,6 +17,7 @@ from detectors.contract import InvalidQuery
 from detectors.numbers import finite_row
 
 FIELD = "model_output"
+
 #: a sum that is off by more than this is normalised, and the result says so
 SUM_TOLERANCE = 1e-3
 
@@ -31,16 +32,18 @@ def has_probabilities(output: Any) -> bool:
 def probabilities(outputs: Sequence[Any]) -> tuple[list[tuple[np.ndarray, np.ndarray]], np.ndarray]:
     """Probabilities of many answers, grouped by their number of classes.
 
-    Returns ([(positions int (m,), rows float64 (m, k))], normalised bool (n,)); every row sums to 1 within
-    SUM_TOLERANCE. Raises InvalidQuery with the position of the first answer that is wrong.
+    Returns ([(positions int (m,), rows float64 (m, k))], normalised bool (n,)); every row
+    sums to 1 within SUM_TOLERANCE. Raises InvalidQuery with the position of the first answer that is wrong.
     """
     rows = _alike(outputs)
-    if rows is not None and rows.size:
-        sums = rows.sum(axis=1)
-        if rows.min() >= 0.0 and rows.max() <= 1.0 and sums.min() > 0.0:  # NaN fails every comparison
-            off = np.abs(sums - 1.0) > SUM_TOLERANCE
-            if off.any():
-                rows[off] /= sums[off, None]
+    # NaN fails every comparison; ufuncs are called as such, because small batches feel what is around them
+    if rows is not None and rows.size and np.minimum.reduce(rows, None) >= 0.0 and np.maximum.reduce(rows, None) <= 1.0:
+        sums = np.add.reduce(rows, 1)
+        off = np.abs(sums - 1.0) > SUM_TOLERANCE
+        if not np.count_nonzero(off):
+            return [(np.arange(len(outputs)), rows)], off
+        if sums.min() > 0.0:
+            rows[off] /= sums[off, None]
             return [(np.arange(len(outputs)), rows)], off
     return _one_by_one(outputs)
 

@@ -1,20 +1,23 @@
 """What a source hands to the pipeline: queries, when they came, and where in the source they stood."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
-from detectors import DetectionResult, Query
+from detectors import Query
 
 
 class Outcome(msgspec.Struct, gc=False):
-    """What one detector said about one query: a result when it is ok, else a reason."""
+    """What one detector said about one query, as it stands in an answer: the result when it is ok, else a reason."""
 
     detector: str
-    status: str  # ok | skipped | error
-    result: DetectionResult | None = None
+    status: Literal["ok", "skipped", "error"]
+    is_suspicious: bool | UnsetType = UNSET
+    confidence: float | UnsetType = UNSET
     reason: str = ""
+    metadata: dict[str, Any] | UnsetType = UNSET
 
 
 class Delivery(msgspec.Struct, gc=False, eq=False):

@@ -78,7 +78,7 @@ def _skip(tally: Tally, unfit: Mapping[int, str], asked: Asked) -> None:
         reason = reason if reason in SKIP_REASONS else "not_applicable"
         tally.skipped[reason] += 1
         if position in asked:
-            asked[position].append(Outcome(tally.name, "skipped", None, reason))
+            asked[position].append(Outcome(tally.name, "skipped", reason=reason))
 
 
 def _failed(tally: Tally, asked: list[Outcome] | None, error: Exception) -> None:
@@ -87,7 +87,7 @@ def _failed(tally: Tally, asked: list[Outcome] | None, error: Exception) -> None
     # the words of the error may hold content of the query; its type does not
     log.warning("a detector failed", extra={"detector": tally.name, "error": type(error).__name__})
     if asked is not None:
-        asked.append(Outcome(tally.name, "error", None, f"{type(error).__name__}: {error}"))
+        asked.append(Outcome(tally.name, "error", reason=f"{type(error).__name__}: {error}"))
 
 
 def _count(
@@ -99,7 +99,7 @@ def _count(
     asked: Asked,
 ) -> None:
     # one sum tells that all are finite; only where it is not are they looked at one by one
-    finite = None if math.isfinite(float(scores.sum())) else np.isfinite(scores)
+    finite = None if math.isfinite(np.add.reduce(scores)) else np.isfinite(scores)
     flagged = np.asarray(flags(scores, float(tally.detector.threshold)))
     if finite is not None:
         flagged &= finite
@@ -110,9 +110,7 @@ def _count(
         suspicious[np.asarray(positions)[flagged]] = True
     _observe(tally, queries, scores, finite)
     if asked:
-        for index, position in enumerate(positions):
-            if position in asked:
-                asked[position].append(_outcome(tally, index, float(scores[index])))
+        _answer(tally, scores, {index: asked[p] for index, p in enumerate(positions) if p in asked})
 
 
 def _observe(tally: Tally, queries: Sequence[Query], scores: np.ndarray, finite: np.ndarray | None) -> None:
@@ -120,7 +118,7 @@ def _observe(tally: Tally, queries: Sequence[Query], scores: np.ndarray, finite:
     kept = slice(None) if finite is None else finite
     try:
         observed = np.asarray(tally.detector.observed(scores), dtype=np.float64)
-        if observed.shape != scores.shape or not math.isfinite(float(observed[kept].sum())):
+        if observed.shape != scores.shape or not math.isfinite(np.add.reduce(observed[kept])):
             raise ValueError(f"observed(scores) gave shape {observed.shape} for {len(scores)} scores, or no numbers")
     except Exception as error:
         _failed(tally, None, error)
@@ -130,15 +128,24 @@ def _observe(tally: Tally, queries: Sequence[Query], scores: np.ndarray, finite:
     tally.observe(observed[kept], queries)
 
 
-def _outcome(tally: Tally, index: int, score: float) -> Outcome:
-    if not np.isfinite(score):
-        return Outcome(tally.name, "error", None, f"the score is {score}")
+def _answer(tally: Tally, scores: np.ndarray, asked: Asked) -> None:
+    """Say what came of the queries that somebody asked about, by their position in what was scored."""
+    indices = [index for index in asked if math.isfinite(scores.item(index))]
+    for index, said in asked.items():
+        if len(indices) < len(asked) and index not in indices:
+            said.append(Outcome(tally.name, "error", reason=f"the score is {scores.item(index)}"))
     try:
-        result = tally.detector.explain(index, score)
-        if not _ALWAYS.issubset(result.metadata):
-            result.metadata |= {"detector": tally.name, "score": score, "threshold": float(tally.detector.threshold)}
+        results = tally.detector.explained(indices, scores)
     except Exception as error:
-        said: list[Outcome] = []
-        _failed(tally, said, error)
-        return said[0]
-    return Outcome(tally.name, "ok", result)
+        if len(indices) > 1:  # again, one by one: one query without words must not take those of the others
+            for index in indices:
+                _answer(tally, scores, {index: asked[index]})
+            return
+        _failed(tally, asked[indices[0]], error)
+        return
+    for index, result in zip(indices, results, strict=True):
+        metadata = result.metadata
+        if not _ALWAYS.issubset(metadata):
+            facts = {"detector": tally.name, "score": scores.item(index), "threshold": float(tally.detector.threshold)}
+            metadata = dict(metadata) | facts
+        asked[index].append(Outcome(tally.name, "ok", result.is_suspicious, result.confidence, result.reason, metadata))

@@ -58,7 +58,7 @@ class Tally:
         """Count the scores in their buckets."""
         places = np.searchsorted(self.bounds, observed, side="left")
         self.scores += np.bincount(places, minlength=len(self.scores))
-        self.score_sum += float(observed.sum())
+        self.score_sum += float(np.add.reduce(observed))
         for place, index in dict(zip(places.tolist(), range(len(queries)), strict=True)).items():
             query = queries[index]
             if query.id is not None:

@@ -37,6 +37,7 @@ class HotPaths:
         self._push, self._detect, self._registry = push, detect, registry
         self._is_ready, self._behind, self.body_bytes = is_ready, behind, body_bytes
         self._scrapes = asyncio.Semaphore(4)
+        self._intakes: dict[str, PushIntake | DetectIntake] = {"/api/v1/queries": push, "/detect": detect}
         self._routes: dict[str, tuple[tuple[str, ...], Callable[[Scope, body.Receive, Send], Awaitable[None]]]] = {
             "/api/v1/queries": (("POST",), self._queries),
             "/detect": (("POST",), self._detect_one),
@@ -58,12 +59,13 @@ class HotPaths:
         try:
             await handler(scope, receive, send)
         except body.Refusal as error:
+            self._intakes[scope["path"]].reject("too_large" if error.status == 413 else "malformed")
             await _reply(send, refusal(error.status, error.detail))
         except body.Gone:
             return
 
     async def _queries(self, scope: Scope, receive: body.Receive, send: Send) -> None:
-        data = await self._read(scope, receive, self._push)
+        data = await body.read(scope, receive, self.body_bytes)
         if not self._is_ready():
             await _reply(send, refusal(503, "not ready", 1))
         elif body.is_light(data):
@@ -71,15 +73,8 @@ class HotPaths:
         else:  # large bodies and pictures take their time; the loop goes on meanwhile
             await _reply(send, await asyncio.to_thread(self._push.push, data))
 
-    async def _read(self, scope: Scope, receive: body.Receive, intake: PushIntake | DetectIntake) -> bytes:
-        try:
-            return await body.read(scope, receive, self.body_bytes)
-        except body.Refusal as error:
-            intake.reject("too_large" if error.status == 413 else "malformed")
-            raise
-
     async def _detect_one(self, scope: Scope, receive: body.Receive, send: Send) -> None:
-        data = await self._read(scope, receive, self._detect)
+        data = await body.read(scope, receive, self.body_bytes)
         if not self._is_ready():
             await _reply(send, refusal(503, "not ready", 1))
         else:

@@ -11,7 +11,10 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-from detectors import DetectionResult, Query
+import msgspec
+from msgspec import UNSET
+
+from detectors import Query
 from exporter.body import is_light
 from exporter.config import Limits
 from exporter.delivery import Delivery, Outcome
@@ -76,6 +79,9 @@ class DetectIntake:
 
     def _sort_out(self, loop: asyncio.AbstractEventLoop, turn: list[Waiting]) -> None:
         found = self._duplicates.sort_out([waiting.query for waiting in turn], "")
+        if not found.entries and not found.duplicates:  # none has an id
+            self._offer(loop, turn, found)
+            return
         fresh = {id(query) for query in found.fresh}
         firsts = [waiting for waiting in turn if id(waiting.query) in fresh]
         self._keep(firsts)
@@ -148,41 +154,31 @@ def _written(outcomes: Sequence[Outcome]) -> Reply:
         return refusal(500, "the answer cannot be written as JSON")
 
 
+class Verdict(msgspec.Struct, gc=False):
+    """The body of an answer."""
+
+    is_suspicious: bool
+    confidence: Any
+    reason: str
+    metadata: Any
+    detections: Sequence[Outcome]
+
+
 def reply(outcomes: Sequence[Outcome]) -> Reply:
     """The answer to one query: the top level is the flagged detector furthest above its threshold, else the first.
 
     422 when no detector could judge the query.
     """
-    judged = [outcome.result for outcome in outcomes if outcome.result is not None]
-    detections = [_detection(outcome) for outcome in outcomes]
+    judged = [outcome for outcome in outcomes if outcome.status == "ok"]
     if not judged:
-        return Reply(422, to_json({"detail": "no detector could judge this query", "detections": detections}))
-    flagged = [result for result in judged if result.is_suspicious]
+        return Reply(422, to_json({"detail": "no detector could judge this query", "detections": outcomes}))
+    flagged = [outcome for outcome in judged if outcome.is_suspicious]
     top = max(flagged, key=_excess) if flagged else judged[0]
-    body = {
-        "is_suspicious": bool(flagged),
-        "confidence": top.confidence,
-        "reason": top.reason,
-        "metadata": top.metadata,
-        "detections": detections,
-    }
-    return Reply(200, to_json(body))
+    return Reply(200, to_json(Verdict(bool(flagged), top.confidence, top.reason, top.metadata, outcomes)))
 
 
-def _excess(result: DetectionResult) -> float:
+def _excess(outcome: Outcome) -> float:
     """How far above its threshold a flagged score is, as a ratio."""
-    score, threshold = result.metadata["score"], result.metadata["threshold"]
+    assert outcome.metadata is not UNSET
+    score, threshold = outcome.metadata["score"], outcome.metadata["threshold"]
     return score / threshold if threshold > 0 else float("inf")
-
-
-def _detection(outcome: Outcome) -> dict[str, Any]:
-    if outcome.result is None:
-        return {"detector": outcome.detector, "status": outcome.status, "reason": outcome.reason}
-    return {
-        "detector": outcome.detector,
-        "status": outcome.status,
-        "is_suspicious": outcome.result.is_suspicious,
-        "confidence": outcome.result.confidence,
-        "reason": outcome.result.reason,
-        "metadata": outcome.result.metadata,
-    }

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from detectors import DetectionResult, Detector, Query
+from detectors import Detector, Query
 from exporter.config import Config, DetectorConfig
 from exporter.delivery import Outcome
 from exporter.judging import judge
@@ -45,8 +45,7 @@ def counts(tally: Tally) -> dict[str, int]:
 def test_scores_at_the_threshold_and_above_are_flagged(config: Build, length: DetectorConfig) -> None:
     model = watched(config(length))
     said = ask(model, "1234", "12345", "123456")
-    results = [outcomes[0].result for outcomes in said]
-    assert [result.is_suspicious for result in results if result] == [False, True, True]
+    assert [outcomes[0].is_suspicious for outcomes in said] == [False, True, True]
     assert counts(model.tallies[0]) == {"judged": 3, "flagged": 2, "observed": 3}
     assert (model.queries, model.suspicious) == (3, 2)
 
@@ -62,9 +61,9 @@ def test_a_query_that_two_detectors_flag_is_one_suspicious_query(config: Build, 
 
 def test_the_words_of_a_result_name_detector_score_and_threshold(config: Build, length: DetectorConfig) -> None:
     [[outcome]] = ask(watched(config(length)), "abc")
-    assert outcome.result is not None
-    assert outcome.result.metadata == {"detector": "length", "score": 3.0, "threshold": 5.0}
-    assert outcome.result.reason == "length: score = 3.0000, threshold = 5.0000"
+    assert outcome.status == "ok"
+    assert outcome.metadata == {"detector": "length", "score": 3.0, "threshold": 5.0}
+    assert outcome.reason == "length: score = 3.0000, threshold = 5.0000"
 
 
 def test_a_query_that_a_detector_cannot_judge_is_skipped_with_a_reason(config: Build, length: DetectorConfig) -> None:
@@ -81,7 +80,7 @@ def test_a_query_that_a_detector_cannot_judge_is_skipped_with_a_reason(config: B
 
 def test_the_flag_stands_at_the_query_that_earned_it_when_others_are_skipped(config: Build) -> None:
     said = ask(watched(config(CONFIDENCE)), "a", "b", "c", outputs=[None, SURE, UNSURE])
-    flagged = [outcomes[0].result.is_suspicious for outcomes in said[1:] if outcomes[0].result]
+    flagged = [outcomes[0].is_suspicious for outcomes in said[1:] if outcomes[0].status == "ok"]
     assert flagged == [False, True]
 
 
@@ -197,9 +196,8 @@ def test_a_bare_detector_without_words_of_its_own_is_enough(config: Build, regis
 
     register("bare", Bare)
     [[outcome]] = ask(watched(config(DetectorConfig(name="bare"))), "abc")
-    assert isinstance(outcome.result, DetectionResult)
-    assert outcome.result.is_suspicious
-    assert outcome.result.metadata == {"detector": "bare", "score": 3.0, "threshold": 2.0}
+    assert outcome.is_suspicious is True
+    assert outcome.metadata == {"detector": "bare", "score": 3.0, "threshold": 2.0}
 
 
 def test_an_unknown_reason_to_skip_is_counted_under_a_known_one(config: Build, register: Register) -> None:
@@ -218,8 +216,8 @@ def test_only_those_that_somebody_asked_about_are_explained(config: Build, lengt
     model, said = watched(config(length)), []
     judge(model, [Query("a"), Query("ab"), Query("abc")], {1: said}, defaultdict(float))
     [outcome] = said
-    assert outcome.result is not None
-    assert outcome.result.metadata["score"] == 2.0
+    assert outcome.status == "ok"
+    assert outcome.metadata["score"] == 2.0
     assert model.tallies[0].judgements == 3
 
 

@@ -153,7 +153,7 @@ def test_a_query_that_no_detector_could_judge_is_422_with_the_reasons(
 def test_a_threshold_of_0_is_furthest_exceeded() -> None:
     def flagged(name: str, score: float, threshold: float) -> Outcome:
         metadata = {"detector": name, "score": score, "threshold": threshold}
-        return Outcome(name, "ok", DetectionResult(True, score, name, metadata))
+        return Outcome(name, "ok", True, score, name, metadata)
 
     said = json.loads(reply([flagged("a", 100.0, 1.0), flagged("b", 0.5, 0.0)]).body)
     assert said["metadata"]["detector"] == "b"
