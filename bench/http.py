@@ -3,14 +3,12 @@
 import json
 import statistics
 import subprocess
-import time
 from typing import Any
-from urllib.request import urlopen
 
 import numpy as np
 
 from bench.load import request, send
-from bench.processes import bare_uvicorn, cpu_seconds, vedette
+from bench.processes import bare_uvicorn, cpu_seconds, vedette, wait_until_judged
 from bench.row import Row
 
 PUSH_CONFIG = """
@@ -50,13 +48,8 @@ def _cpu_each(
     if set(statuses) != {good}:
         raise RuntimeError(f"expected only {good.decode()}, got {statuses}")
     if queued:
-        _wait_until_judged(port)
+        wait_until_judged(port)
     return (cpu_seconds(process) - begun) / len(requests) * 1e6
-
-
-def _wait_until_judged(port: int) -> None:
-    while b"\nvedette_queue_queries 0.0\n" not in urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10).read():
-        time.sleep(0.01)
 
 
 def push_rows() -> list[Row]:

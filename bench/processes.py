@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.request import urlopen
 
 ROOT = Path(__file__).parent.parent
 
@@ -73,3 +74,9 @@ def resident_megabytes(process: subprocess.Popen[bytes]) -> float:
     """Resident memory of a process."""
     pages = int(Path(f"/proc/{process.pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def wait_until_judged(port: int) -> None:
+    """Wait until the exporter's queue is empty."""
+    while b"\nvedette_queue_queries 0.0\n" not in urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10).read():
+        time.sleep(0.01)
