@@ -124,11 +124,12 @@ class ConfidenceDetector(Detector):
 
     def explainer(self) -> Explainer:
         """The mode, the score and the threshold in words; `normalised` when the probabilities did not sum to 1."""
-        mode, threshold, normalised = self.options.mode, self.threshold, self._normalised
+        mode, normalised = self.options.mode, self._normalised
+        head, tail = f"{mode} mode: suspicious score = ", f", threshold = {self.threshold:.4f}"
 
         def words(index: int, score: float) -> tuple[str, dict[str, Any]]:
-            note = {"normalised": True} if normalised[index] else {}
-            return f"{mode} mode: suspicious score = {score:.4f}, threshold = {threshold:.4f}", {"mode": mode, **note}
+            note: dict[str, Any] = {"mode": mode, "normalised": True} if normalised[index] else {"mode": mode}
+            return f"{head}{score:.4f}{tail}", note
 
         return words
 

@@ -110,13 +110,14 @@ class Detector:
         explainer = self.explainer()
         if explainer is None:
             return [self.explain(index, scores.item(index)) for index in indices]
-        confidences, results = self.confidences(scores), []
+        name, threshold, values = self.name, self.threshold, scores.tolist()
+        suspicious, confidences = flags(scores, threshold).tolist(), self.confidences(scores).tolist()
+        results = []
         for index in indices:
-            score = scores.item(index)
-            reason, metadata = explainer(index, score)
-            facts = _facts(self.name, score, self.threshold) | metadata
-            flag = bool(flags(score, self.threshold))
-            results.append(DetectionResult(flag, confidences.item(index), reason, facts))
+            score = values[index]
+            reason, own = explainer(index, score)
+            metadata = {"detector": name, "score": score, "threshold": threshold, **own}
+            results.append(DetectionResult(suspicious[index], confidences[index], reason, metadata))
         return results
 
     # -- what people call

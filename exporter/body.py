@@ -39,11 +39,12 @@ async def read(scope: MutableMapping[str, Any], receive: Receive, limit: int) ->
         if name == b"content-encoding":
             encoding = value.strip().lower()
         elif name == b"content-length" and int(value) > limit:
-            raise _too_large(limit)
+            raise _too_large(limit)  # before it comes
     message = await receive()
-    body = message.get("body", b"")
-    if message.get("more_body") or message["type"] == "http.disconnect":
+    if message["type"] == "http.disconnect" or message["more_body"]:
         body = await _gather(message, receive, limit)
+    else:
+        body = message["body"]
     if len(body) > limit:
         raise _too_large(limit)
     if not encoding and body[:2] != b"\x1f\x8b":

@@ -16,8 +16,6 @@ from exporter.models import SKIP_REASONS, Tally, WatchedModel
 log = logging.getLogger(__name__)
 
 
-#: what the metadata of every result holds
-_ALWAYS = {"detector", "score", "threshold"}
 #: by position of the query, where to put what the detectors say of it: only for those that somebody asked about
 Asked = Mapping[int, list[Outcome]]
 
@@ -110,7 +108,15 @@ def _count(
         suspicious[np.asarray(positions)[flagged]] = True
     _observe(tally, queries, scores, finite)
     if asked:
-        _answer(tally, scores, {index: asked[p] for index, p in enumerate(positions) if p in asked})
+        wanted = asked
+        if not isinstance(positions, range):
+            wanted = {index: asked[place] for index, place in enumerate(positions) if place in asked}
+        if finite is not None:
+            for index in (index for index in wanted if not finite[index]):
+                reason = f"the score is {scores.item(index)}"
+                wanted[index].append(Outcome(tally.name, "error", reason=reason))
+            wanted = {index: said for index, said in wanted.items() if finite[index]}
+        _explain(tally, scores, wanted)
 
 
 def _observe(tally: Tally, queries: Sequence[Query], scores: np.ndarray, finite: np.ndarray | None) -> None:
@@ -128,24 +134,21 @@ def _observe(tally: Tally, queries: Sequence[Query], scores: np.ndarray, finite:
     tally.observe(observed[kept], queries)
 
 
-def _answer(tally: Tally, scores: np.ndarray, asked: Asked) -> None:
+def _explain(tally: Tally, scores: np.ndarray, asked: Asked) -> None:
     """Say what came of the queries that somebody asked about, by their position in what was scored."""
-    indices = [index for index in asked if math.isfinite(scores.item(index))]
-    for index, said in asked.items():
-        if len(indices) < len(asked) and index not in indices:
-            said.append(Outcome(tally.name, "error", reason=f"the score is {scores.item(index)}"))
     try:
-        results = tally.detector.explained(indices, scores)
+        results = tally.detector.explained(list(asked), scores)
     except Exception as error:
-        if len(indices) > 1:  # again, one by one: one query without words must not take those of the others
-            for index in indices:
-                _answer(tally, scores, {index: asked[index]})
-            return
-        _failed(tally, asked[indices[0]], error)
+        if len(asked) > 1:  # again, one by one: one query without words must not take those of the others
+            for index, said in asked.items():
+                _explain(tally, scores, {index: said})
+        else:
+            [alone] = asked.values()
+            _failed(tally, alone, error)
         return
-    for index, result in zip(indices, results, strict=True):
+    for result, (index, said) in zip(results, asked.items(), strict=True):
         metadata = result.metadata
-        if not _ALWAYS.issubset(metadata):
+        if "threshold" not in metadata:  # the words of a detector that is none of ours
             facts = {"detector": tally.name, "score": scores.item(index), "threshold": float(tally.detector.threshold)}
-            metadata = dict(metadata) | facts
-        asked[index].append(Outcome(tally.name, "ok", result.is_suspicious, result.confidence, result.reason, metadata))
+            metadata = {**metadata, **facts}
+        said.append(Outcome(tally.name, "ok", result.is_suspicious, result.confidence, result.reason, metadata))

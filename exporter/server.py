@@ -17,7 +17,6 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Handler = Callable[[Scope, body.Receive], Awaitable[Reply]]
 App = Callable[[Scope, body.Receive, Send], Awaitable[None]]
 
-JSON = b"application/json"
 TEXT = b"text/plain; charset=utf-8"
 
 
@@ -38,7 +37,7 @@ class HotPaths:
         self._is_ready, self._behind, self.body_bytes = is_ready, behind, body_bytes
         self._scrapes = asyncio.Semaphore(4)
         self._intakes: dict[str, PushIntake | DetectIntake] = {"/api/v1/queries": push, "/detect": detect}
-        self._routes: dict[str, tuple[tuple[str, ...], Callable[[Scope, body.Receive, Send], Awaitable[None]]]] = {
+        self._routes: dict[str, tuple[tuple[str, ...], Handler]] = {
             "/api/v1/queries": (("POST",), self._queries),
             "/detect": (("POST",), self._detect_one),
             telemetry_path: (("GET", "HEAD"), self._metrics),
@@ -53,46 +52,49 @@ class HotPaths:
             await self._behind(scope, receive, send)
             return
         methods, handler = route
-        if scope["method"] not in methods:
-            await _send(send, 405, b'{"detail":"method not allowed"}', JSON, [(b"allow", ", ".join(methods).encode())])
-            return
+        more: tuple[tuple[bytes, bytes], ...] = ()
         try:
-            await handler(scope, receive, send)
+            if scope["method"] in methods:
+                reply = await handler(scope, receive)
+            else:
+                reply, more = refusal(405, "method not allowed"), ((b"allow", ", ".join(methods).encode()),)
         except body.Refusal as error:
             self._intakes[scope["path"]].reject("too_large" if error.status == 413 else "malformed")
-            await _reply(send, refusal(error.status, error.detail))
+            reply = refusal(error.status, error.detail)
         except body.Gone:
             return
+        if reply.retry_after is not None:
+            more = ((b"retry-after", b"%d" % reply.retry_after),)
+        headers = [(b"content-type", reply.content_type), (b"content-length", b"%d" % len(reply.body)), *more]
+        await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+        await send({"type": "http.response.body", "body": reply.body})
 
-    async def _queries(self, scope: Scope, receive: body.Receive, send: Send) -> None:
+    async def _queries(self, scope: Scope, receive: body.Receive) -> Reply:
         data = await body.read(scope, receive, self.body_bytes)
         if not self._is_ready():
-            await _reply(send, refusal(503, "not ready", 1))
-        elif body.is_light(data):
-            await _reply(send, self._push.push(data))
-        else:  # large bodies and pictures take their time; the loop goes on meanwhile
-            await _reply(send, await asyncio.to_thread(self._push.push, data))
+            return refusal(503, "not ready", 1)
+        if body.is_light(data):
+            return self._push.push(data)
+        # large bodies and pictures take their time; the loop goes on meanwhile
+        return await asyncio.to_thread(self._push.push, data)
 
-    async def _detect_one(self, scope: Scope, receive: body.Receive, send: Send) -> None:
+    async def _detect_one(self, scope: Scope, receive: body.Receive) -> Reply:
         data = await body.read(scope, receive, self.body_bytes)
-        if not self._is_ready():
-            await _reply(send, refusal(503, "not ready", 1))
-        else:
-            await _reply(send, await self._detect.detect(data))
+        return await self._detect.detect(data) if self._is_ready() else refusal(503, "not ready", 1)
 
-    async def _metrics(self, scope: Scope, receive: body.Receive, send: Send) -> None:
+    async def _metrics(self, scope: Scope, receive: body.Receive) -> Reply:
         headers = dict(scope["headers"])
         encode, content_type = _encoder(headers.get(b"accept", b"").decode("latin-1"))
         async with self._scrapes:
             page = await asyncio.to_thread(encode, self._registry)
-        await _send(send, 200, page, content_type.encode())
+        return Reply(200, page, content_type=content_type.encode())
 
-    async def _healthy(self, scope: Scope, receive: body.Receive, send: Send) -> None:
-        await _send(send, 200, b"healthy\n", TEXT)
+    async def _healthy(self, scope: Scope, receive: body.Receive) -> Reply:
+        return Reply(200, b"healthy\n", content_type=TEXT)
 
-    async def _ready(self, scope: Scope, receive: body.Receive, send: Send) -> None:
+    async def _ready(self, scope: Scope, receive: body.Receive) -> Reply:
         ready = self._is_ready()
-        await _send(send, 200 if ready else 503, b"ready\n" if ready else b"not ready\n", TEXT)
+        return Reply(200 if ready else 503, b"ready\n" if ready else b"not ready\n", content_type=TEXT)
 
 
 def _encoder(accept: str) -> tuple[Callable[[CollectorRegistry], bytes], str]:
@@ -101,19 +103,3 @@ def _encoder(accept: str) -> tuple[Callable[[CollectorRegistry], bytes], str]:
         return choose_encoder(accept)
     except (TypeError, ValueError):
         return choose_encoder("")
-
-
-async def _reply(send: Send, reply: Reply) -> None:
-    headers = [(b"content-type", JSON), (b"content-length", b"%d" % len(reply.body))]
-    if reply.retry_after is not None:
-        headers.append((b"retry-after", b"%d" % reply.retry_after))
-    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    await send({"type": "http.response.body", "body": reply.body})
-
-
-async def _send(
-    send: Send, status: int, payload: bytes, content_type: bytes, more: list[tuple[bytes, bytes]] | None = None
-) -> None:
-    headers = [(b"content-type", content_type), (b"content-length", str(len(payload)).encode()), *(more or [])]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": payload})

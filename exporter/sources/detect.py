@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 from msgspec import UNSET
@@ -29,7 +29,7 @@ KEPT_ANSWERS = 10_000
 log = logging.getLogger(__name__)
 
 
-class Waiting(NamedTuple):
+class Waiting(msgspec.Struct, gc=False):
     """A query, the bytes of its body, and where its answer goes."""
 
     query: Query
@@ -108,27 +108,27 @@ class DetectIntake:
         self.counts.accepted += len(turn)
 
     def _keep(self, turn: list[Waiting]) -> None:
-        for query, _, answer in turn:
-            if query.id is not None:
-                self._answers[self._duplicates.key(query, "")] = answer
+        for waiting in turn:
+            if waiting.query.id is not None:
+                self._answers[self._duplicates.key(waiting.query, "")] = waiting.answer
                 if len(self._answers) > KEPT_ANSWERS:
                     del self._answers[next(iter(self._answers))]
 
     def _forget(self, turn: list[Waiting]) -> None:
-        for query, _, _ in turn:
-            if query.id is not None:
-                self._answers.pop(self._duplicates.key(query, ""), None)
+        for waiting in turn:
+            if waiting.query.id is not None:
+                self._answers.pop(self._duplicates.key(waiting.query, ""), None)
 
     def _follow(self, retries: list[Waiting]) -> None:
         """Give retries the answer of the first, at once or when it is there."""
-        for query, _, answer in retries:
-            first = self._answers.get(self._duplicates.key(query, ""))
+        for waiting in retries:
+            first = self._answers.get(self._duplicates.key(waiting.query, ""))
             if first is None:
-                self._repeat(answer, refusal(409, "judged already; its answer is not kept any more"))
+                self._repeat(waiting.answer, refusal(409, "judged already; its answer is not kept any more"))
             elif first.done():
-                self._repeat(answer, first.result())
+                self._repeat(waiting.answer, first.result())
             else:
-                first.add_done_callback(partial(self._pass_on, answer))
+                first.add_done_callback(partial(self._pass_on, waiting.answer))
 
     def _pass_on(self, answer: "asyncio.Future[Reply]", first: "asyncio.Future[Reply]") -> None:
         self._repeat(answer, first.result())

@@ -1,4 +1,4 @@
-"""Answers of the HTTP intake, before they are HTTP."""
+"""Answers to requests, before they are HTTP."""
 
 from collections import Counter
 from typing import Any
@@ -10,11 +10,12 @@ from exporter.pipeline import Pipeline
 
 
 class Reply(msgspec.Struct, gc=False):
-    """Status, JSON body, and after how many seconds to come again where that helps."""
+    """Status, body, and after how many seconds to come again where that helps."""
 
     status: int
     body: bytes
     retry_after: int | None = None
+    content_type: bytes = b"application/json"
 
 
 class IntakeCounts:
