@@ -144,8 +144,10 @@ class RepetitionDetector(Detector):
         for key in keys:
             if room > 0:
                 room -= 1
+            elif (left := counts[oldest := window.popleft()] - 1) > 0:
+                counts[oldest] = left
             else:
-                self._forget_oldest()
+                del counts[oldest]
             window.append(key)
             counts[key] = count = counts.get(key, 0) + 1
             counted.append(count)

@@ -59,10 +59,12 @@ class Tally:
         places = np.searchsorted(self.bounds, observed, side="left")
         self.scores += np.bincount(places, minlength=len(self.scores))
         self.score_sum += float(np.add.reduce(observed))
-        for place, index in dict(zip(places.tolist(), range(len(queries)), strict=True)).items():
-            query = queries[index]
-            if query.id is not None:
-                self.exemplars[place] = (query.id, float(observed[index]), query.timestamp)
+        named = [index for index, query in enumerate(queries) if query.id is not None]
+        if named:
+            last = dict(zip(places[named].tolist(), named, strict=True))
+            for place, index in last.items():
+                query = queries[index]
+                self.exemplars[place] = (str(query.id), float(observed[index]), query.timestamp)
 
 
 class WatchedModel:
