@@ -1,11 +1,12 @@
-"""uvicorn with a handler that reads the body and gives a constant answer."""
+"""uvicorn as it comes (without its access log), with a handler that reads the body and gives a constant answer."""
 
 import sys
 from typing import Any
 
 import uvicorn
 
-ANSWER = b'{"is_suspicious":false,"confidence":0.5,"reason":"constant","metadata":{},"detections":[]}'
+#: as long as an answer of /detect with one detector
+ANSWER = b'{"constant": "' + b"x" * 430 + b'"}'
 HEADERS = [(b"content-type", b"application/json"), (b"content-length", str(len(ANSWER)).encode())]
 
 
@@ -28,5 +29,4 @@ if __name__ == "__main__":
         access_log=False,
         server_header=False,
         log_level="error",
-        proxy_headers=False,
     )

@@ -123,15 +123,17 @@ def _observe(tally: Tally, queries: Sequence[Query], scores: np.ndarray, finite:
     """Count the scores in their buckets; as they are where the detector fails to say how it wants them."""
     kept = slice(None) if finite is None else finite
     try:
-        observed = np.asarray(tally.detector.observed(scores), dtype=np.float64)
-        if observed.shape != scores.shape or not math.isfinite(np.add.reduce(observed[kept])):
+        observed = np.asarray(tally.detector.observed(scores), dtype=np.float64)[kept]
+        total = float(np.add.reduce(observed))
+        if observed.shape != scores[kept].shape or not math.isfinite(total):
             raise ValueError(f"observed(scores) gave shape {observed.shape} for {len(scores)} scores, or no numbers")
     except Exception as error:
         _failed(tally, None, error)
-        observed = scores
+        observed = scores[kept]
+        total = float(np.add.reduce(observed))
     if finite is not None:
         queries = [query for query, good in zip(queries, finite, strict=True) if good]
-    tally.observe(observed[kept], queries)
+    tally.observe(observed, total, queries)
 
 
 def _explain(tally: Tally, scores: np.ndarray, asked: Asked) -> None:

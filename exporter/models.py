@@ -54,11 +54,11 @@ class Tally:
         taken.scores, taken.exemplars = self.scores.copy(), list(self.exemplars)
         return taken
 
-    def observe(self, observed: np.ndarray, queries: Sequence[Query]) -> None:
-        """Count the scores in their buckets."""
+    def observe(self, observed: np.ndarray, total: float, queries: Sequence[Query]) -> None:
+        """Count the scores, whose sum is `total`, in their buckets."""
         places = np.searchsorted(self.bounds, observed, side="left")
         self.scores += np.bincount(places, minlength=len(self.scores))
-        self.score_sum += float(np.add.reduce(observed))
+        self.score_sum += total
         named = [index for index, query in enumerate(queries) if query.id is not None]
         if named:
             last = dict(zip(places[named].tolist(), named, strict=True))
