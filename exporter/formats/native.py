@@ -86,9 +86,10 @@ _one = msgspec.json.Decoder(NativeEvent)
 _array = msgspec.json.Decoder(list[NativeEvent])
 _monitaur = msgspec.json.Decoder(MonitaurEvent)
 _records = msgspec.json.Decoder(list[msgspec.Raw])
+_any = msgspec.json.Decoder(msgspec.Raw)
 _MODALITIES = {"llm": "text", "cv": "image", "auto": None}
 #: what msgspec raises on bytes from outside: no JSON or other types, no UTF-8, nested too deeply
-_BROKEN = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+BROKEN = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 def decode(body: bytes, limits: Limits) -> tuple[Sequence[Query], list[Rejection]]:
@@ -98,7 +99,7 @@ def decode(body: bytes, limits: Limits) -> tuple[Sequence[Query], list[Rejection
     """
     try:
         events = _array.decode(body) if body.lstrip()[:1] == b"[" else _one.decode_lines(body)
-    except _BROKEN:
+    except BROKEN:
         return _record_by_record(body, limits)
     if len(events) > limits.body_queries:
         raise TooMany(len(events), limits.body_queries)
@@ -114,7 +115,7 @@ def decode_line(line: bytes, limits: Limits) -> Query:
     """The query of one JSON object. Raises Refused."""
     try:
         event: Event = _one.decode(line)
-    except _BROKEN as error:
+    except BROKEN as error:
         event = _other_shape(line, error)
     if not _is_plain(event, limits.text_characters):
         _finish(event, limits)
@@ -190,7 +191,7 @@ def _taken_apart(body: bytes, limit: int) -> Sequence[tuple[int, Any]]:
     """The records of a body with their positions, not decoded yet."""
     if body.lstrip()[:1] == b"[":
         return list(enumerate(_array_records(body, limit)))
-    if _is_json(body):  # one object, maybe over many lines
+    if is_json(body):  # one object, maybe over many lines
         blank = body[: len(body) - len(body.lstrip())]
         return [(blank.count(b"\n"), body)]
     lines = ((number, line) for number, line in enumerate(BytesIO(body)) if line.strip())
@@ -203,17 +204,18 @@ def _taken_apart(body: bytes, limit: int) -> Sequence[tuple[int, Any]]:
 def _array_records(body: bytes, limit: int) -> list[Any]:
     try:
         records = _records.decode(body)
-    except _BROKEN as error:
+    except BROKEN as error:
         raise Unreadable(f"the body is no JSON array: {_lower(error)}") from None
     if len(records) > limit:
         raise TooMany(len(records), limit)
     return records
 
 
-def _is_json(body: bytes) -> bool:
+def is_json(text: bytes) -> bool:
+    """Whether a text is one JSON value, of whatever kind."""
     try:
-        msgspec.json.decode(body)
-    except _BROKEN:
+        _any.decode(text)
+    except BROKEN:
         return False
     return True
 
