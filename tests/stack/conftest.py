@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 import pytest
-from processes import free_port
-from sinks import HttpSink, MailSink
 
 from exporter.demo.stack import FLAVOURS, Stack, binaries
+from tests.stack.processes import free_port
+from tests.stack.sinks import HttpSink, MailSink
 
 
 @pytest.fixture(scope="session", params=FLAVOURS)

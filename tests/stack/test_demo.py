@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from processes import ROOT, eventually
 
 from exporter.demo.run import PERIOD_SECONDS
 from exporter.demo.stack import binaries
 from exporter.demo.traffic import CHAT, FRAUD, IDLE
+from tests.stack.processes import ROOT, eventually
 from tools.grafana_queries import ALL, Answer, Window, run
 
 pytestmark = pytest.mark.stack

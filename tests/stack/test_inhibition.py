@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from processes import CONFIG, Alertmanager, eventually, load
-from sinks import HttpSink, MailSink
 
 from exporter.demo.stack import Stack
+from tests.stack.processes import CONFIG, Alertmanager, eventually, load
+from tests.stack.sinks import HttpSink, MailSink
 
 pytestmark = pytest.mark.stack
 

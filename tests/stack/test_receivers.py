@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from processes import CONFIG, Alertmanager, eventually, load
-from sinks import HttpSink, MailSink, texts
 
 from exporter.demo.stack import Stack
+from tests.stack.processes import CONFIG, Alertmanager, eventually, load
+from tests.stack.sinks import HttpSink, MailSink, texts
 
 pytestmark = pytest.mark.stack
 

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from processes import Alertmanager, Prometheus, eventually
-from sinks import HttpSink, MailSink, Target, texts
 
 from exporter.demo.stack import Stack
+from tests.stack.processes import Alertmanager, Prometheus, eventually
+from tests.stack.sinks import HttpSink, MailSink, Target, texts
 
 pytestmark = pytest.mark.stack
 
