@@ -106,6 +106,15 @@ def rows_of(
     return _described(panel, title, "none", description, (query.format(PromQueryFormat.TABLE),), width, 8)
 
 
+def firing_alerts(title: str, description: str, selector: str, columns: Sequence[str], width: int) -> Panel:
+    """A table of the alerts that fire now: the labels `columns`, and since when their condition holds."""
+    labels = ", ".join(columns)
+    firing = f'ALERTS{{{selector}, alertstate="firing"}}'
+    since = f"1000 * max by ({labels}) (ALERTS_FOR_STATE{{{selector}}} and ignoring (alertstate) {firing})"
+    panel = rows_of(title, "dateTimeFromNow", description, ask_now(since), columns, "since", width)
+    return panel.no_value("nothing fires")
+
+
 def column(panel: Panel, name: str, settings: Mapping[str, Any]) -> Panel:
     """Settings for one column of a table."""
     return panel.override_by_name(name, [models.DynamicConfigValue(key, value) for key, value in settings.items()])
@@ -185,6 +194,15 @@ def label_variable(name: str, query: str, *, many: bool = True, every: str | Non
     if many:
         variable = variable.current(models.VariableOption(selected=True, text=["All"], value=["$__all"]))
     return variable
+
+
+def instance_variables() -> list[Any]:
+    """The Prometheus, then job and instance, each among what the one before leaves."""
+    return [
+        datasource_variable(),
+        label_variable("job", "label_values(vedette_build_info, job)"),
+        label_variable("instance", 'label_values(vedette_build_info{job=~"$job"}, instance)'),
+    ]
 
 
 def dashboard(uid: str, title: str, description: str, variables: Iterable[Any], contents: Iterable[Any]) -> Dashboard:
