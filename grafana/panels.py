@@ -42,9 +42,9 @@ def ask(expression: str, legend: str, ref: str = "A") -> prometheus.Dataquery:
     return prometheus.Dataquery().expr(expression).legend_format(legend).ref_id(ref).range().datasource(DATASOURCE)
 
 
-def ask_now(expression: str, legend: str = "", ref: str = "A") -> prometheus.Dataquery:
+def ask_now(expression: str, legend: str = "") -> prometheus.Dataquery:
     """A query for the end of the time range, so that what has gone shows as gone and not with its last value."""
-    return prometheus.Dataquery().expr(expression).legend_format(legend).ref_id(ref).instant().datasource(DATASOURCE)
+    return prometheus.Dataquery().expr(expression).legend_format(legend).ref_id("A").instant().datasource(DATASOURCE)
 
 
 def ask_buckets(expression: str) -> prometheus.Dataquery:
