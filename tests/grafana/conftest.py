@@ -2,12 +2,12 @@
 
 import json
 import shutil
-import socket
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from exporter.demo.processes import free_port
 from exporter.demo.stack import FLAVOURS, binaries
 from tests.grafana import dashboard_samples
 
@@ -44,10 +44,9 @@ def prometheus(request, blocks, tmp_path_factory):
     folder = tmp_path_factory.mktemp("prometheus")
     (folder / "prometheus.yml").write_text("{}")
     shutil.copytree(blocks, folder / "data")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    command = [stack.prometheus, f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data"]
-    command += [f"--web.listen-address={address}", "--storage.tsdb.retention.time=100y"]
+    address = f"127.0.0.1:{free_port()}"
+    command = stack.prometheus_command(folder / "prometheus.yml", folder / "data", address)
+    command.append("--storage.tsdb.retention.time=100y")
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
         assert any("Server is ready" in line for line in process.stderr), "it ended before it was ready"

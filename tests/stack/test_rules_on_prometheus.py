@@ -82,16 +82,6 @@ def exporters(stack: Stack) -> Iterator[Exporters]:
 
 
 @pytest.fixture(scope="module")
-def alertmanager(
-    stack: Stack, tmp_path_factory: pytest.TempPathFactory, http: HttpSink, mail: MailSink
-) -> Iterator[Alertmanager]:
-    folder = tmp_path_factory.mktemp(f"alertmanager-{stack.flavour}")
-    server = Alertmanager(stack, folder, f"http://{http.address}", mail.address, divisor=DIVISOR)
-    yield server
-    server.stop()
-
-
-@pytest.fixture(scope="module")
 def prometheus(
     stack: Stack, tmp_path_factory: pytest.TempPathFactory, exporters: Exporters, alertmanager: Alertmanager
 ) -> Iterator[Prometheus]:
