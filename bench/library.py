@@ -57,14 +57,14 @@ def confidence() -> Row:
         lambda: np.fromiter(chain.from_iterable(answers), np.float64, 10_000),
         1000,
     )
-    return row("confidence, 10 classes, batch 1,000", cost, limit, "lists into one array", 0.7)
+    return _row("confidence, 10 classes, batch 1,000", cost, limit, "lists into one array", 0.7)
 
 
 def text_repetition() -> Row:
     """Texts of 200 characters that all differ, batches of 1,000, the window of 10,000 full."""
     letters = np.random.default_rng(2).integers(97, 123, (12_000, 200), dtype=np.uint8)
     texts = [line.tobytes().decode() for line in letters]
-    batches = list(batched([Query(text) for text in texts], 1000))
+    batches = list(_batched([Query(text) for text in texts], 1000))
     detector = get_detector("text_repetition", {"max_history_size": 10_000})
     for batch in batches:
         detector.process_batch(batch)
@@ -73,7 +73,7 @@ def text_repetition() -> Row:
     cost, limit = medians(
         lambda: detector.process_batch(next(turn)), lambda: [sha256(text).digest() for text in plain], 1000
     )
-    return row("text repetition, 200 characters, window 10k, batch 1,000", cost, limit, "SHA-256", 1.5)
+    return _row("text repetition, 200 characters, window 10k, batch 1,000", cost, limit, "SHA-256", 1.5)
 
 
 def similarity(window: int) -> Row:
@@ -81,13 +81,13 @@ def similarity(window: int) -> Row:
     vectors = np.random.default_rng(3).standard_normal((window + 4 * BATCH, DIMENSIONS), dtype=np.float32)
     detector = get_detector("similarity", {"max_history_size": window})
     queries = [Query(vector) for vector in vectors]
-    for batch in batched(queries[:window], 4096):
+    for batch in _batched(queries[:window], 4096):
         detector.process_batch(batch)
-    turn = cycle(batched(queries[window:], BATCH))
+    turn = cycle(_batched(queries[window:], BATCH))
     kept, new, out = vectors[:window], vectors[window : window + BATCH].copy(), np.empty((window, BATCH), np.float32)
     cost, limit = medians(lambda: detector.process_batch(next(turn)), lambda: np.matmul(kept, new.T, out=out), BATCH)
     target = limit / 0.75 if window <= 10_000 else 300.0
-    return row(f"similarity, 384-d, window {window // 1000}k, batch 256", cost, limit, "exact sgemm", target)
+    return _row(f"similarity, 384-d, window {window // 1000}k, batch 256", cost, limit, "exact sgemm", target)
 
 
 def image_repetition() -> Row:
@@ -101,10 +101,10 @@ def image_repetition() -> Row:
         lambda: [picture.astype(np.float32) @ waves for picture in pictures],
         1000,
     )
-    return row("image repetition, 64 x 64, batch 1,000", cost, limit, "pixels to floats, one product", 10.0)
+    return _row("image repetition, 64 x 64, batch 1,000", cost, limit, "pixels to floats, one product", 10.0)
 
 
-def row(name: str, cost: float, limit: float, limit_of: str, target: float) -> Row:
+def _row(name: str, cost: float, limit: float, limit_of: str, target: float) -> Row:
     return Row(name, cost, "µs/query", limit, limit_of, target)
 
 
@@ -121,12 +121,13 @@ def medians(work: Callable[[], Any], limit: Callable[[], Any], queries: int) -> 
     return statistics.median(costs[0][1:]), statistics.median(costs[1][1:])
 
 
-def batched(queries: list[Query], size: int) -> Iterator[list[Query]]:
+def _batched(queries: list[Query], size: int) -> Iterator[list[Query]]:
     for start in range(0, len(queries), size):
         yield queries[start : start + size]
 
 
 def main() -> None:
+    """Measure and print the rows of the library alone."""
     unpin()
     print(f"BLAS: {blas()}")
     for found in rows():

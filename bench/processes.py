@@ -1,54 +1,30 @@
 """Servers under measurement: started as processes of their own, their CPU time read from the kernel."""
 
 import os
-import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.request import urlopen
 
-ROOT = Path(__file__).parent.parent
-
-
-def free_port() -> int:
-    """A loopback port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
+from exporter.demo.processes import free_port, running
 
 
 @contextmanager
 def server(command: Sequence[str], port: int) -> Iterator[subprocess.Popen[bytes]]:
-    """A server process, from when it takes connections until the end of the block."""
-    with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
-        try:
-            _wait(process, port)
-            yield process
-        finally:
-            process.terminate()
-            process.wait(15)
-
-
-def _wait(process: subprocess.Popen[bytes], port: int) -> None:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return
-        except OSError:
-            time.sleep(0.05)
-    raise RuntimeError(f"{process.args} did not come up")
+    """A server process, from when it is ready until the end of the block."""
+    with TemporaryDirectory() as folder, running(command, f"127.0.0.1:{port}", Path(folder, "log")) as process:
+        yield process
 
 
 @contextmanager
 def vedette(config: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     """The exporter with a configuration text, and its port."""
     port = free_port()
-    with tempfile.TemporaryDirectory() as folder:
+    with TemporaryDirectory() as folder:
         path = Path(folder, "vedette.yml")
         path.write_text(config + f"\nstorage: {{path: {folder}/state, sync: false}}\n")
         command = [sys.executable, "-m", "exporter", "serve", "--config.file", str(path), "--log.level", "error"]

@@ -67,7 +67,6 @@ class ConfidenceDetector(Detector):
 
     name = "confidence"
     options_type: ClassVar[type[Options] | None] = ConfidenceOptions
-    buckets = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
 
     def __init__(self, config: Mapping[str, Any] | None = None) -> None:
         super().__init__(config)

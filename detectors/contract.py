@@ -190,10 +190,6 @@ class Adapted(Detector):
             raise AttributeError(name)
         return getattr(self.detector, name)
 
-    def unfit(self, batch: Sequence[Query]) -> dict[int, str]:
-        """What `missing` says of the queries of a batch, by position; empty when all can be judged."""
-        return {index: reason for index, query in enumerate(batch) if (reason := self.missing(query))}
-
     def score(self, batch: Sequence[Query]) -> np.ndarray:
         """The scores of the adapted detector, checked."""
         return checked(self.detector.score(batch), len(batch))

@@ -1,0 +1,1 @@
+"""The exporter: queries in, metrics out."""

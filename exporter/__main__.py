@@ -33,6 +33,8 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--web.listen-address", dest="address", default=_address(DEFAULT_ADDRESS), type=_address)
     serve.add_argument("--web.telemetry-path", dest="telemetry_path", default="/metrics", type=_path)
     serve.add_argument("--web.enable-lifecycle", dest="lifecycle", action="store_true", help="allow /-/reload")
+    serve.add_argument("--log.level", dest="log_level", default="info", choices=("debug", "info", "warn", "error"))
+    serve.add_argument("--log.format", dest="log_format", default="logfmt", choices=("logfmt", "json"))
     _command(commands, "check", "check the configuration and exit", _check)
     health = _command(commands, "healthcheck", "ask a running exporter whether it is well", _healthcheck)
     health.add_argument("--url", default=f"http://{DEFAULT_ADDRESS}")
@@ -48,8 +50,6 @@ def _parser() -> argparse.ArgumentParser:
 def _command(commands: Any, name: str, text: str, run: Callable[[argparse.Namespace], None]) -> argparse.ArgumentParser:
     command: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
     command.add_argument("--config", "--config.file", dest="config_file", default=None, metavar="FILE")
-    command.add_argument("--log.level", dest="log_level", default="info", choices=("debug", "info", "warn", "error"))
-    command.add_argument("--log.format", dest="log_format", default="logfmt", choices=("logfmt", "json"))
     command.set_defaults(run=run)
     return command
 
@@ -76,7 +76,7 @@ def _serve(options: argparse.Namespace) -> None:
 
 
 def _check(options: argparse.Namespace) -> None:
-    from exporter.commands.serve import check
+    from exporter.commands.check import check
 
     check(options)
 

@@ -7,7 +7,7 @@ and the dashboards are checked against.
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate, repeat
 from typing import Any, NamedTuple, Protocol
@@ -144,7 +144,7 @@ class Exposed:
     epoch: float = 0.0
     reload_successful: bool = True
     reloaded_at: float = 0.0
-    series_dropped: int = field(default=0)
+    series_dropped: int = 0
 
 
 class Page:

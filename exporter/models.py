@@ -9,10 +9,8 @@ from typing import Any
 import numpy as np
 
 from detectors import Query, get_detector
-from exporter.config import Config, ResolvedDetector, ResolvedModel
+from exporter.config import RESERVED_MODEL, Config, ResolvedDetector, ResolvedModel
 
-#: where queries of models without a label of their own are judged and counted
-OTHER = "other"
 #: the model of a query that names none
 UNNAMED = "default"
 #: queries after which a model that is not configured gets its own label
@@ -38,7 +36,7 @@ class Tally:
 
     def __init__(self, config: ResolvedDetector, detector: Any) -> None:
         self.name, self.config, self.detector = config.name, config, detector
-        self.bounds = np.array(getattr(detector, "buckets", (0.5, 1.0)), dtype=np.float64)
+        self.bounds = np.array(detector.buckets, dtype=np.float64)
         self.judgements = self.flags = 0
         self.skipped: Counter[str] = Counter()
         self.errors: Counter[str] = Counter()
@@ -118,7 +116,7 @@ class Models:
     def _go_on(self, previous: "Models") -> None:
         self.folded, self.seconds, self._candidates = previous.folded, previous.seconds, previous._candidates
         for label in previous.by_label:
-            if label not in self.by_label and (label == OTHER or not self._is_full()):
+            if label not in self.by_label and (label == RESERVED_MODEL or not self._is_full()):
                 self._admit(label)
         self._previous = None
 
@@ -129,7 +127,7 @@ class Models:
 
     def known(self, name: str | None) -> WatchedModel | None:
         """The model of that name, if it has a label of its own."""
-        return self.by_label.get(name or self.unnamed) if name != OTHER else None
+        return self.by_label.get(name or self.unnamed) if name != RESERVED_MODEL else None
 
     def of(self, name: str | None) -> WatchedModel:
         """The model under which the next query of that name is judged and counted."""
@@ -137,7 +135,7 @@ class Models:
         if model is not None:
             return model
         label = label_value(name or self.unnamed)
-        if label in self.by_label and label != OTHER:
+        if label in self.by_label and label != RESERVED_MODEL:
             return self.by_label[label]
         if label == UNNAMED or self._earned(label):
             return self._admit(label)
@@ -150,14 +148,14 @@ class Models:
         return self.by_label.get(label) or self._other()
 
     def _other(self) -> WatchedModel:
-        return self.by_label.get(OTHER) or self._admit(OTHER)
+        return self.by_label.get(RESERVED_MODEL) or self._admit(RESERVED_MODEL)
 
     def _is_full(self) -> bool:
         """Whether no other model may get a label; the one for the others takes no place."""
-        return len(self.by_label) - (OTHER in self.by_label) >= self.config.limits.models
+        return len(self.by_label) - (RESERVED_MODEL in self.by_label) >= self.config.limits.models
 
     def _earned(self, label: str) -> bool:
-        if label == OTHER or self._is_full():
+        if label == RESERVED_MODEL or self._is_full():
             return False
         if label not in self._candidates and len(self._candidates) >= CANDIDATES:
             self._candidates.clear()  # a flood of names; those that are really used come back

@@ -14,12 +14,12 @@ from grafana.panels import (
     bars,
     dashboard,
     dashed,
-    datasource_variable,
+    firing_alerts,
+    instance_variables,
     label_variable,
     lines,
     number,
     row,
-    rows_of,
     share,
 )
 
@@ -51,9 +51,7 @@ def model() -> Dashboard:
 def variables() -> list[Any]:
     """As on the overview, but one model; and its detectors, for the rows."""
     return [
-        datasource_variable(),
-        label_variable("job", "label_values(vedette_build_info, job)"),
-        label_variable("instance", 'label_values(vedette_build_info{job=~"$job"}, instance)'),
+        *instance_variables(),
         label_variable("model", f"label_values(vedette_queries_total{{{INSTANCES}}}, model)", many=False),
         label_variable("detector", f"label_values({JUDGEMENTS}{{{CHOSEN}}}, detector)"),
     ]
@@ -61,18 +59,13 @@ def variables() -> list[Any]:
 
 def glance() -> list[Panel]:
     """The model's traffic in numbers, and what fires for it."""
-    firing = rows_of(
+    firing = firing_alerts(
         "Firing alerts of this model",
-        "dateTimeFromNow",
         "Alerts that fire for this model, and since when their condition holds.",
-        ask_now(
-            "1000 * max by (severity, alertname, detector) "
-            f'(ALERTS_FOR_STATE{{{ALERTS}}} and ignoring (alertstate) ALERTS{{{ALERTS}, alertstate="firing"}})'
-        ),
+        ALERTS,
         ("severity", "alertname", "detector"),
-        "since",
         width=12,
-    ).height(4)
+    )
     return [
         number(
             "Queries judged",
@@ -95,7 +88,7 @@ def glance() -> list[Panel]:
             ask_now(f"time() - max(vedette_last_query_timestamp_seconds{{{CHOSEN}}})"),
             width=4,
         ),
-        firing.no_value("nothing fires"),
+        firing.height(4),
     ]
 
 

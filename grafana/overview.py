@@ -14,7 +14,8 @@ from grafana.panels import (
     bars,
     column,
     dashboard,
-    datasource_variable,
+    firing_alerts,
+    instance_variables,
     label_variable,
     line_at,
     lines,
@@ -63,9 +64,7 @@ def overview() -> Dashboard:
 def variables() -> list[Any]:
     """The Prometheus, then job, instance and model, each among what the one before leaves."""
     return [
-        datasource_variable(),
-        label_variable("job", "label_values(vedette_build_info, job)"),
-        label_variable("instance", 'label_values(vedette_build_info{job=~"$job"}, instance)'),
+        *instance_variables(),
         label_variable("model", f"label_values(vedette_queries_total{{{INSTANCES}}}, model)", every=".*"),
     ]
 
@@ -132,16 +131,11 @@ def health() -> list[Panel]:
 def now() -> list[Panel]:
     """What fires, and which models there are."""
     severities = words({"critical": ("critical", "red"), "warning": ("warning", "orange"), "info": ("info", "blue")})
-    firing = rows_of(
+    firing = firing_alerts(
         "Firing alerts",
-        "dateTimeFromNow",
         "Vedette's alerts that fire, and since when their condition holds. What to do stands in their runbooks.",
-        ask_now(
-            "1000 * max by (severity, alertname, model, detector) "
-            f'(ALERTS_FOR_STATE{{{ALERTS}}} and ignoring (alertstate) ALERTS{{{ALERTS}, alertstate="firing"}})'
-        ),
+        ALERTS,
         ("severity", "alertname", "model", "detector"),
-        "since",
         width=14,
     )
     coloured = {"mappings": severities, "custom.cellOptions": {"type": "color-text"}}
@@ -157,7 +151,7 @@ def now() -> list[Panel]:
         width=10,
     ).mappings(words({"-1": ("none yet", "text")}))
     return [
-        column(firing, "severity", coloured).no_value("nothing fires"),
+        column(firing, "severity", coloured),
         column(served, "model", {"links": [_model_link()]}),
     ]
 

@@ -42,9 +42,9 @@ def ask(expression: str, legend: str, ref: str = "A") -> prometheus.Dataquery:
     return prometheus.Dataquery().expr(expression).legend_format(legend).ref_id(ref).range().datasource(DATASOURCE)
 
 
-def ask_now(expression: str, legend: str = "", ref: str = "A") -> prometheus.Dataquery:
+def ask_now(expression: str, legend: str = "") -> prometheus.Dataquery:
     """A query for the end of the time range, so that what has gone shows as gone and not with its last value."""
-    return prometheus.Dataquery().expr(expression).legend_format(legend).ref_id(ref).instant().datasource(DATASOURCE)
+    return prometheus.Dataquery().expr(expression).legend_format(legend).ref_id("A").instant().datasource(DATASOURCE)
 
 
 def ask_buckets(expression: str) -> prometheus.Dataquery:
@@ -104,6 +104,15 @@ def rows_of(
     # not the unit of the whole panel: Grafana would read the labels as dates where the unit is one
     panel = column(panel, value, {"unit": unit})
     return _described(panel, title, "none", description, (query.format(PromQueryFormat.TABLE),), width, 8)
+
+
+def firing_alerts(title: str, description: str, selector: str, columns: Sequence[str], width: int) -> Panel:
+    """A table of the alerts that fire now: the labels `columns`, and since when their condition holds."""
+    labels = ", ".join(columns)
+    firing = f'ALERTS{{{selector}, alertstate="firing"}}'
+    since = f"1000 * max by ({labels}) (ALERTS_FOR_STATE{{{selector}}} and ignoring (alertstate) {firing})"
+    panel = rows_of(title, "dateTimeFromNow", description, ask_now(since), columns, "since", width)
+    return panel.no_value("nothing fires")
 
 
 def column(panel: Panel, name: str, settings: Mapping[str, Any]) -> Panel:
@@ -185,6 +194,15 @@ def label_variable(name: str, query: str, *, many: bool = True, every: str | Non
     if many:
         variable = variable.current(models.VariableOption(selected=True, text=["All"], value=["$__all"]))
     return variable
+
+
+def instance_variables() -> list[Any]:
+    """The Prometheus, then job and instance, each among what the one before leaves."""
+    return [
+        datasource_variable(),
+        label_variable("job", "label_values(vedette_build_info, job)"),
+        label_variable("instance", 'label_values(vedette_build_info{job=~"$job"}, instance)'),
+    ]
 
 
 def dashboard(uid: str, title: str, description: str, variables: Iterable[Any], contents: Iterable[Any]) -> Dashboard:

@@ -179,10 +179,12 @@ def first_of(names: tuple[str, ...], sources: list[Path]) -> Path | None:
 
 
 def run(*command: object, cwd: Path | None = None) -> None:
+    """Run a program to its end. Raises CalledProcessError, with what it said, when it fails."""
     subprocess.run([str(part) for part in command], cwd=cwd, check=True, capture_output=True, text=True)
 
 
 def last_line(text: str) -> str:
+    """What a program said last, which is mostly why it failed."""
     return (text.strip().splitlines() or ["no message"])[-1]
 
 

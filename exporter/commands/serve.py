@@ -1,30 +1,18 @@
-"""`vedette serve` and `vedette check`."""
+"""`vedette serve`."""
 
 import argparse
 import asyncio
 import logging
+from collections.abc import Coroutine
+from typing import Any
 
 from exporter.commands import Failure
-from exporter.config import Config
-from exporter.config_file import ConfigError, load
+from exporter.commands.check import check, read_config
+from exporter.config_file import load
 from exporter.logs import set_up_logging
 from exporter.memory import settle
 
 log = logging.getLogger(__name__)
-
-
-def read(path: str | None) -> Config:
-    """The configuration of a command. Raises Failure with all that is wrong."""
-    try:
-        return load(path)
-    except ConfigError as error:
-        raise Failure(str(error)) from None
-
-
-def check(options: argparse.Namespace) -> None:
-    """Check the configuration and say so."""
-    read(options.config_file)
-    print(f"{options.config_file or 'the defaults'}: the configuration is good")
 
 
 def serve(options: argparse.Namespace) -> None:
@@ -32,7 +20,7 @@ def serve(options: argparse.Namespace) -> None:
     if options.check:
         check(options)
         return
-    config = read(options.config_file)
+    config = read_config(options.config_file)
     set_up_logging(options.log_level, options.log_format)
     from exporter.app import ServeOptions, Service, listen  # FastAPI takes its time; only this command needs it
 
@@ -55,8 +43,8 @@ def serve(options: argparse.Namespace) -> None:
         raise Failure(f"judging has failed: {type(service.pipeline.failure).__name__}; the log has the place")
 
 
-def _run(main: object) -> None:
+def _run(main: Coroutine[Any, Any, None]) -> None:
     import uvloop
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(main)  # type: ignore[arg-type]
+        runner.run(main)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import requests
 
 from exporter.commands import Failure
-from exporter.commands.serve import read
+from exporter.commands.check import read_config
 
 #: how long the alert fires: long enough to be sent, short enough to be over soon
 DURATION = timedelta(minutes=5)
@@ -14,7 +14,7 @@ DURATION = timedelta(minutes=5)
 
 def test_alert(options: argparse.Namespace) -> None:
     """Send it. Raises Failure when the Alertmanager does not take it."""
-    config = read(options.config_file)
+    config = read_config(options.config_file)
     url = (options.alertmanager_url or config.external.alertmanager_url or "http://localhost:9093").rstrip("/")
     try:
         answer = requests.post(f"{url}/api/v2/alerts", json=[alert(datetime.now(UTC), config.external.url)], timeout=10)

@@ -28,6 +28,17 @@ class Stack:
         done = subprocess.run([getattr(self, program), "--version"], capture_output=True, text=True, check=True)
         return (done.stdout or done.stderr).splitlines()[0].partition(" (")[0]
 
+    def prometheus_command(self, config: Path, storage: Path, address: str) -> list[str]:
+        """What starts Prometheus on an address (host:port)."""
+        own = [str(self.prometheus), f"--config.file={config}", f"--storage.tsdb.path={storage}"]
+        return [*own, f"--web.listen-address={address}", f"--web.external-url=http://{address}"]
+
+    def alertmanager_command(self, config: Path, storage: Path, address: str) -> list[str]:
+        """What starts an Alertmanager without gossip on an address (host:port)."""
+        own = [str(self.alertmanager), f"--config.file={config}", f"--storage.path={storage}"]
+        listen = [f"--web.listen-address={address}", f"--web.external-url=http://{address}"]
+        return [*own, *listen, "--cluster.listen-address="]
+
 
 def binaries(flavour: str, cache: Path = CACHE) -> Stack | None:
     """The programs of a flavour (stable or newer), or None where they are not to be had."""

@@ -3,7 +3,7 @@
 import random
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import requests
 
@@ -68,6 +68,23 @@ _PROMPTS = (
 )
 
 
+class Schedule(NamedTuple):
+    """When the attack is on: after the quiet seconds, for so many, and again in each period."""
+
+    quiet: float
+    attack: float
+    period: float
+
+    def is_attack(self, elapsed: float) -> bool:
+        """Whether it is on so many seconds after the start."""
+        return self.quiet <= elapsed % self.period < self.quiet + self.attack
+
+
+#: for somebody who watches, with the durations of the rules divided; and for rules as they are
+FAST = Schedule(quiet=8.0, attack=30.0, period=300.0)
+SLOW = Schedule(quiet=60.0, attack=900.0, period=3600.0)
+
+
 class Traffic:
     """Batches of events as they would come from a gateway in front of the models. Seeded, so that runs are alike."""
 
@@ -120,29 +137,20 @@ class Traffic:
         return [round(weight / total, 6) for weight in weights]
 
 
-def is_attack(elapsed: float, quiet: float, attack: float, period: float) -> bool:
-    """Whether the attack is on: it begins after the quiet seconds, and again in each period."""
-    return quiet <= elapsed % period < quiet + attack
-
-
-def send(
-    url: str,
-    attacked: Callable[[float], bool],
-    stopped: Callable[[float], bool],
-    events: Callable[[float, bool], list[dict[str, Any]]],
-) -> Iterator[tuple[float, bool, int]]:
-    """Push traffic until `stopped(seconds to wait)`; yields (elapsed seconds, attack, queries) after each batch.
+def send(url: str, schedule: Schedule, stopped: Callable[[float], bool]) -> Iterator[tuple[float, bool]]:
+    """Push traffic until `stopped(seconds to wait)`; yields the seconds since the start and whether it is an attack.
 
     A refused or lost batch is sent again, as a gateway would: the ids keep it from counting twice.
     """
-    session, begun, due = requests.Session(), time.monotonic(), 0.0
+    session, traffic, begun, due = requests.Session(), Traffic(), time.monotonic(), 0.0
     while True:
         elapsed = time.monotonic() - begun
-        batch = events(BATCH_SECONDS, attacked(elapsed))
+        attack = schedule.is_attack(elapsed)
+        batch = traffic.batch(BATCH_SECONDS, attack)
         while not _pushed(session, url, batch):
             if stopped(1.0):
                 return
-        yield elapsed, attacked(elapsed), len(batch)
+        yield elapsed, attack
         due += BATCH_SECONDS
         if stopped(max(begun + due - time.monotonic(), 0.0)):
             return

@@ -12,14 +12,13 @@ from itertools import islice
 from typing import Annotated, Any, Literal
 
 import msgspec
-import numpy as np
 
 from detectors import InvalidQuery, Query
 from detectors.outputs import distribution, has_probabilities
 from exporter.config import Limits
 from exporter.delivery import Rejection
 from exporter.formats import Refused, TooMany, Unreadable
-from exporter.formats.encoded import finite, image_from_base64, pixels_from_base64, vector_from_base64
+from exporter.formats.inputs import read_input
 
 Probability = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Name = Annotated[str, msgspec.Meta(max_length=1024)]
@@ -86,9 +85,10 @@ _one = msgspec.json.Decoder(NativeEvent)
 _array = msgspec.json.Decoder(list[NativeEvent])
 _monitaur = msgspec.json.Decoder(MonitaurEvent)
 _records = msgspec.json.Decoder(list[msgspec.Raw])
+_any = msgspec.json.Decoder(msgspec.Raw)
 _MODALITIES = {"llm": "text", "cv": "image", "auto": None}
 #: what msgspec raises on bytes from outside: no JSON or other types, no UTF-8, nested too deeply
-_BROKEN = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+BROKEN = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 def decode(body: bytes, limits: Limits) -> tuple[Sequence[Query], list[Rejection]]:
@@ -98,7 +98,7 @@ def decode(body: bytes, limits: Limits) -> tuple[Sequence[Query], list[Rejection
     """
     try:
         events = _array.decode(body) if body.lstrip()[:1] == b"[" else _one.decode_lines(body)
-    except _BROKEN:
+    except BROKEN:
         return _record_by_record(body, limits)
     if len(events) > limits.body_queries:
         raise TooMany(len(events), limits.body_queries)
@@ -114,7 +114,7 @@ def decode_line(line: bytes, limits: Limits) -> Query:
     """The query of one JSON object. Raises Refused."""
     try:
         event: Event = _one.decode(line)
-    except _BROKEN as error:
+    except BROKEN as error:
         event = _other_shape(line, error)
     if not _is_plain(event, limits.text_characters):
         _finish(event, limits)
@@ -190,7 +190,7 @@ def _taken_apart(body: bytes, limit: int) -> Sequence[tuple[int, Any]]:
     """The records of a body with their positions, not decoded yet."""
     if body.lstrip()[:1] == b"[":
         return list(enumerate(_array_records(body, limit)))
-    if _is_json(body):  # one object, maybe over many lines
+    if is_json(body):  # one object, maybe over many lines
         blank = body[: len(body) - len(body.lstrip())]
         return [(blank.count(b"\n"), body)]
     lines = ((number, line) for number, line in enumerate(BytesIO(body)) if line.strip())
@@ -203,17 +203,18 @@ def _taken_apart(body: bytes, limit: int) -> Sequence[tuple[int, Any]]:
 def _array_records(body: bytes, limit: int) -> list[Any]:
     try:
         records = _records.decode(body)
-    except _BROKEN as error:
+    except BROKEN as error:
         raise Unreadable(f"the body is no JSON array: {_lower(error)}") from None
     if len(records) > limit:
         raise TooMany(len(records), limit)
     return records
 
 
-def _is_json(body: bytes) -> bool:
+def is_json(text: bytes) -> bool:
+    """Whether a text is one JSON value, of whatever kind."""
     try:
-        msgspec.json.decode(body)
-    except _BROKEN:
+        _any.decode(text)
+    except BROKEN:
         return False
     return True
 
@@ -265,7 +266,7 @@ def _finish(event: Event, limits: Limits) -> None:
         event.timestamp = timestamp(event.timestamp)
     if isinstance(event.tokens, Tokens):
         event.tokens = msgspec.structs.asdict(event.tokens)  # type: ignore[assignment]
-    event.input_data = _input(event.input_data, limits)
+    event.input_data = read_input(event.input_data, limits)
     if event.model_output is not None and has_probabilities(event.model_output):
         try:
             distribution(event.model_output)
@@ -286,70 +287,3 @@ def timestamp(value: float | str) -> float:
     if not (math.isfinite(value) and 0 <= value <= LAST_TIMESTAMP):
         raise Refused("wrong_type", f"timestamp: {value:g} is no number of seconds since 1970")
     return value
-
-
-def _input(value: Any, limits: Limits) -> Any:
-    if isinstance(value, str):
-        _bounded(len(value), limits.text_characters, "characters")
-        return value
-    if isinstance(value, list):
-        return _list(value, limits)
-    for key, read in _ENCODED.items():
-        if key in value:
-            return read(value, limits)
-    return _features(value, limits)
-
-
-def _list(values: list[Any], limits: Limits) -> Any:
-    if not values:
-        raise Refused("invalid_input", "input: the list is empty")
-    if all(type(item) is str for item in values):
-        _bounded(sum(map(len, values)), limits.text_characters, "characters")
-        return values
-    if any(type(item) is str for item in values):
-        raise Refused("invalid_input", "input: expected a list of texts or a list of numbers, got both")
-    _bounded(len(values), limits.vector_numbers, "numbers")
-    return values
-
-
-def _features(features: dict[str, Any], limits: Limits) -> dict[str, Any]:
-    if not features:
-        raise Refused("invalid_input", "input: the mapping is empty; expected {feature: value}")
-    _bounded(len(features), limits.vector_numbers, "features")
-    for name, item in features.items():
-        if item is not None and not isinstance(item, (str, int, float, bool)):
-            raise Refused("invalid_input", f"input.{name}: expected a number, a text, true, false or null")
-        if type(item) is int and abs(item) >> 64:
-            raise Refused("invalid_input", f"input.{name}: a whole number beyond 64 bits")
-    _bounded(sum(len(item) for item in features.values() if type(item) is str), limits.text_characters, "characters")
-    return features
-
-
-def _embedding(value: dict[str, Any], limits: Limits) -> dict[str, Any]:
-    numbers = value["embedding"]
-    if not isinstance(numbers, list) or not numbers or not all(type(n) in (int, float) for n in numbers):
-        raise Refused("invalid_input", "input.embedding: expected a list of numbers")
-    _bounded(len(numbers), limits.vector_numbers, "numbers")
-    try:
-        with np.errstate(over="ignore"):  # what float32 cannot hold is infinite there, and refused
-            return {"embedding": finite(np.array(numbers, np.float32))}
-    except OverflowError:
-        raise Refused("invalid_input", "input.embedding: holds a whole number beyond every float") from None
-
-
-def _embedding_base64(value: dict[str, Any], limits: Limits) -> dict[str, Any]:
-    return {"embedding": vector_from_base64(value["embedding_base64"], limits)}
-
-
-#: how an input that is a mapping with this key is read
-_ENCODED = {
-    "image_base64": image_from_base64,
-    "pixels_base64": pixels_from_base64,
-    "embedding_base64": _embedding_base64,
-    "embedding": _embedding,
-}
-
-
-def _bounded(size: int, limit: int, what: str) -> None:
-    if size > limit:
-        raise Refused("too_large", f"input: {size} {what}, more than the {limit} allowed")

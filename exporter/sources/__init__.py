@@ -1,0 +1,1 @@
+"""Where queries come from: pushes, single queries that wait for their verdict, and dropped files."""

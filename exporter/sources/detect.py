@@ -20,8 +20,9 @@ from exporter.config import Limits
 from exporter.delivery import Delivery, Outcome
 from exporter.formats import Refused, native
 from exporter.pipeline import Pipeline
+from exporter.sources.counts import IntakeCounts
 from exporter.sources.duplicates import Duplicates, Sorted
-from exporter.sources.reply import IntakeCounts, Reply, queue_full, refusal, to_json
+from exporter.sources.reply import Reply, queue_full, refusal, to_json
 
 #: answers that are kept for retries
 KEPT_ANSWERS = 10_000

@@ -11,8 +11,9 @@ from exporter.config import Limits
 from exporter.delivery import Delivery, Rejection
 from exporter.formats import TooMany, Unreadable, native
 from exporter.pipeline import Pipeline
+from exporter.sources.counts import IntakeCounts
 from exporter.sources.duplicates import Duplicates
-from exporter.sources.reply import IntakeCounts, Reply, queue_full, refusal, to_json
+from exporter.sources.reply import Reply, queue_full, refusal, to_json
 
 
 class PushIntake:

@@ -1,6 +1,5 @@
 """Answers to requests, before they are HTTP."""
 
-from collections import Counter
 from typing import Any
 
 import msgspec
@@ -16,14 +15,6 @@ class Reply(msgspec.Struct, gc=False):
     body: bytes
     retry_after: int | None = None
     content_type: bytes = b"application/json"
-
-
-class IntakeCounts:
-    """What one source took in since the start. `accepted` includes the duplicates, which are not judged again."""
-
-    def __init__(self) -> None:
-        self.accepted = self.duplicates = 0
-        self.rejected: Counter[str] = Counter()
 
 
 def _plain(value: Any) -> Any:

@@ -18,7 +18,7 @@ from exporter.formats import REJECTION_CODES
 from exporter.metrics import FAMILIES, PREFIX, Exposed, VedetteCollector
 from exporter.models import ERROR_REASONS, SKIP_REASONS, Models
 from exporter.pipeline import Pipeline
-from exporter.sources.reply import IntakeCounts
+from exporter.sources.counts import IntakeCounts
 from tests.exporter.conftest import CONFIDENCE, SURE, UNSURE, Clock, LengthDetector, samples
 
 Build = Callable[..., Config]

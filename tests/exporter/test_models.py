@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from detectors import Query
 from exporter import models as module
-from exporter.config import Config, Defaults, DetectorConfig, Limits, Model
-from exporter.models import OTHER, QUERIES_BEFORE_LABEL, Models, Tally, label_value
+from exporter.config import RESERVED_MODEL, Config, Defaults, DetectorConfig, Limits, Model
+from exporter.models import QUERIES_BEFORE_LABEL, Models, Tally, label_value
 from tests.exporter.conftest import CONFIDENCE
 
 Build = Callable[..., Config]
@@ -63,20 +63,20 @@ def test_with_several_configured_models_a_query_that_names_none_is_default(confi
 def test_another_name_gets_its_own_label_with_its_twentieth_query(config: Build) -> None:
     models = Models(config())
     labels = [models.of("new").name for _ in range(21)]
-    assert labels == [OTHER] * 19 + ["new"] * 2
+    assert labels == [RESERVED_MODEL] * 19 + ["new"] * 2
     assert models.folded == 19
 
 
 def test_names_beyond_the_limit_are_counted_as_other(config: Build) -> None:
     models = Models(config(models=(Model(name="a"), Model(name="b")), limits=Limits(models=3)))
     assert use(models, "third") == "third"
-    assert use(models, "fourth", 100) == OTHER
+    assert use(models, "fourth", 100) == RESERVED_MODEL
     assert [use(models, name, 1) for name in ("a", "b")] == ["a", "b"]
 
 
 def test_the_reserved_name_is_never_a_model_of_its_own(config: Build) -> None:
     models = Models(config())
-    assert use(models, OTHER, 100) == OTHER
+    assert use(models, RESERVED_MODEL, 100) == RESERVED_MODEL
     assert models.folded == 100
 
 
@@ -91,9 +91,9 @@ def test_a_flood_of_names_stays_within_bounds(config: Build, monkeypatch: pytest
     monkeypatch.setattr(module, "CANDIDATES", 100)
     models = Models(config())
     for number in range(1000):
-        assert models.of(f"flood{number}").name == OTHER
+        assert models.of(f"flood{number}").name == RESERVED_MODEL
         assert len(models._candidates) <= 100
-    assert set(models.by_label) == {"default", OTHER}
+    assert set(models.by_label) == {"default", RESERVED_MODEL}
     assert models.folded == 1000
     assert use(models, "real") == "real"
 
@@ -101,7 +101,7 @@ def test_a_flood_of_names_stays_within_bounds(config: Build, monkeypatch: pytest
 def test_to_ask_for_a_label_counts_nothing(config: Build) -> None:
     models = Models(config())
     for _ in range(100):
-        assert models.label_of("new").name == OTHER
+        assert models.label_of("new").name == RESERVED_MODEL
     assert models.label_of(None).name == "default"
     assert models.folded == 0
 
@@ -120,7 +120,7 @@ def test_a_model_that_earned_its_label_is_forgotten_after_a_silent_day_and_a_con
     assert "earned" in models.by_label
     models.expire(1001.0 + 86_400)
     assert list(models.by_label) == ["kept", "kept too"]
-    assert use(models, "earned", 1) == OTHER
+    assert use(models, "earned", 1) == RESERVED_MODEL
 
 
 # -- reload
@@ -153,10 +153,10 @@ def test_earned_labels_beyond_a_smaller_limit_are_given_back(config: Build) -> N
     before = Models(config())
     for name in ("a", "b", "c"):
         use(before, name)
-    before.of(OTHER).queries = 5
+    before.of(RESERVED_MODEL).queries = 5
     after = Models(config(limits=Limits(models=2)), previous=before)
-    assert list(after.by_label) == ["default", OTHER, "a"]
-    assert after.of(OTHER).queries == 5
+    assert list(after.by_label) == ["default", RESERVED_MODEL, "a"]
+    assert after.of(RESERVED_MODEL).queries == 5
 
 
 # -- tallies

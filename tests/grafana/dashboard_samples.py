@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Iterator
 
-from metric_catalogue import COUNTERS, GAUGES, HISTOGRAMS, PROMETHEUS
+from tests.grafana.metric_catalogue import COUNTERS, GAUGES, HISTOGRAMS, PROMETHEUS
 
 START, END, STEP = 1_700_000_000, 1_700_001_800, 15
 TARGETS = ({"job": "vedette", "instance": "10.0.0.1:10833"}, {"job": "vedette", "instance": "10.0.0.2:10833"})

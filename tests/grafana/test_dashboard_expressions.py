@@ -4,8 +4,8 @@ import re
 
 import promql_parser
 import pytest
-from metric_catalogue import labels_by_series_name
 
+from tests.grafana.metric_catalogue import labels_by_series_name
 from tools.grafana_queries import Window, filled, panels, variables
 
 KNOWN = labels_by_series_name()

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 import requests
-from dashboard_samples import END, FLAGGED, IDLE, RATES, START, TARGETS
 
+from tests.grafana.dashboard_samples import END, FLAGGED, IDLE, RATES, START, TARGETS
 from tools.grafana_queries import ALL, Window, escape_regex, label_values, questions, resolve, run, written
 
 pytestmark = pytest.mark.stack

@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 
 import pytest
-from processes import free_port
-from sinks import HttpSink, MailSink
 
+from exporter.demo.processes import free_port
 from exporter.demo.stack import FLAVOURS, Stack, binaries
+from tests.stack.processes import Alertmanager
+from tests.stack.sinks import HttpSink, MailSink
 
 
 @pytest.fixture(scope="session", params=FLAVOURS)
@@ -29,3 +30,18 @@ def mail(stack: Stack) -> Iterator[MailSink]:
     sink = MailSink(free_port())
     yield sink
     sink.stop()
+
+
+@pytest.fixture(scope="module")
+def alertmanager(
+    request: pytest.FixtureRequest,
+    stack: Stack,
+    tmp_path_factory: pytest.TempPathFactory,
+    http: HttpSink,
+    mail: MailSink,
+) -> Iterator[Alertmanager]:
+    """One for each module, whose `DIVISOR` says how much faster than in production it is."""
+    folder = tmp_path_factory.mktemp(f"alertmanager-{stack.flavour}")
+    server = Alertmanager(stack, folder, f"http://{http.address}", mail.address, divisor=request.module.DIVISOR)
+    yield server
+    server.stop()

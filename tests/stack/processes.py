@@ -1,7 +1,6 @@
 """The real Prometheus and Alertmanager, started by hand on free loopback ports and waited for on what they say."""
 
 import json
-import socket
 import subprocess
 import time
 from collections.abc import Callable
@@ -11,10 +10,10 @@ from typing import Any, TypeVar
 import requests
 import yaml
 
+from exporter.demo.processes import ROOT, free_port
 from exporter.demo.render import render_alertmanager, render_rules, to_sinks
 from exporter.demo.stack import Stack
 
-ROOT = Path(__file__).parents[2]
 RULES = sorted((ROOT / "rules").glob("*.yml"))
 TEMPLATE = ROOT / "alertmanager" / "templates" / "vedette.tmpl"
 CONFIG = ROOT / "alertmanager" / "alertmanager.yml"
@@ -40,20 +39,14 @@ def eventually(what: str, look: Callable[[], T], seconds: float = 20) -> T:
     return value
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 class Server:
     """A program with a web page, from its start until `stop`; its output goes to a file in its folder."""
 
-    def __init__(self, command: list[object], port: int, folder: Path) -> None:
+    def __init__(self, command: list[str], port: int, folder: Path) -> None:
         self.url = f"http://127.0.0.1:{port}"
         self.log = folder / "log"
         with self.log.open("w") as log:
-            self.process = subprocess.Popen([str(part) for part in command], stdout=log, stderr=log, cwd=folder)
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
         try:
             eventually(f"{command[0]} to be ready", self.ready)
         except AssertionError:
@@ -94,17 +87,7 @@ class Alertmanager(Server):
         replacements = to_sinks(http, smtp, folder, TEMPLATE)
         config.write_text(render_alertmanager(CONFIG.read_text(), replacements, **rendering))
         port = free_port()
-        super().__init__(
-            [
-                stack.alertmanager,
-                f"--config.file={config}",
-                f"--storage.path={folder}",
-                f"--web.listen-address=127.0.0.1:{port}",
-                "--cluster.listen-address=",
-            ],
-            port,
-            folder,
-        )
+        super().__init__(stack.alertmanager_command(config, folder, f"127.0.0.1:{port}"), port, folder)
 
     def post(self, *alerts: dict[str, Any]) -> None:
         """Take alerts as from Prometheus: {"labels", "annotations", and "endsAt" once it is over}."""
@@ -145,11 +128,7 @@ class Prometheus(Server):
         port = free_port()
         super().__init__(
             [
-                stack.prometheus,
-                f"--config.file={folder / 'prometheus.yml'}",
-                f"--storage.tsdb.path={folder / 'data'}",
-                f"--web.listen-address=127.0.0.1:{port}",
-                "--web.enable-lifecycle",
+                *stack.prometheus_command(folder / "prometheus.yml", folder / "data", f"127.0.0.1:{port}"),
                 # else an alert is sent again after a minute only, and so are the ends of alerts that get lost
                 "--rules.alert.resend-delay=1s",
             ],

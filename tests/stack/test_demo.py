@@ -10,11 +10,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from processes import ROOT, eventually
 
-from exporter.demo.run import PERIOD_SECONDS
 from exporter.demo.stack import binaries
-from exporter.demo.traffic import CHAT, FRAUD, IDLE
+from exporter.demo.traffic import CHAT, FAST, FRAUD, IDLE
+from tests.stack.processes import ROOT, eventually
 from tools.grafana_queries import ALL, Answer, Window, run
 
 pytestmark = pytest.mark.stack
@@ -109,7 +108,7 @@ def test_an_idle_model_is_no_error(attacked: Demo, dashboard: dict[str, Any]) ->
 
 
 def test_the_whole_attack_gives_two_notifications_its_beginning_and_its_end(attacked: Demo) -> None:
-    eventually("its end", lambda: attacked.notifications("resolved"), PERIOD_SECONDS / 2)
+    eventually("its end", lambda: attacked.notifications("resolved"), FAST.period / 2)
     assert attacked.stop() == 0
     assert len(attacked.notifications("firing")) == 1
     assert len(attacked.notifications()) == 2

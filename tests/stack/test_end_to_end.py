@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 import requests
-from processes import ROOT, Alertmanager, Prometheus, Server, eventually, free_port
-from sinks import HttpSink, MailSink, texts
 
 from exporter.demo.stack import Stack
 from exporter.metrics import FAMILIES, PREFIX
+from tests.stack.processes import ROOT, Alertmanager, Prometheus, Server, eventually, free_port
+from tests.stack.sinks import HttpSink, MailSink, texts
 
 pytestmark = pytest.mark.stack
 

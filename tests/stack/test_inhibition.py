@@ -1,16 +1,17 @@
 """What mutes what, on the real Alertmanager: each pair muted, and not muted where it does not follow."""
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from processes import CONFIG, Alertmanager, eventually, load
-from sinks import HttpSink, MailSink
 
-from exporter.demo.stack import Stack
+from tests.stack.processes import CONFIG, Alertmanager, eventually, load
+from tests.stack.sinks import HttpSink
 
 pytestmark = pytest.mark.stack
+
+#: a minute of production is 0.2 s here
+DIVISOR = 300
 
 DOWN = {"alertname": "VedetteExporterDown", "severity": "critical", "category": "self"}
 SHARE = {"alertname": "VedetteFlaggedShareHigh", "category": "attack", "model": "fraud", "detector": "similarity"}
@@ -40,16 +41,6 @@ PAIRS = {
 }
 #: alerts that an attacker can bring about by flooding: they mute nothing
 FLOODED = ("VedetteQueueSaturated", "VedetteQueriesRejected", "VedetteDetectorErrors", "VedetteIntakeStalled")
-
-
-@pytest.fixture(scope="module")
-def alertmanager(
-    stack: Stack, tmp_path_factory: pytest.TempPathFactory, http: HttpSink, mail: MailSink
-) -> Iterator[Alertmanager]:
-    folder = tmp_path_factory.mktemp(f"inhibition-{stack.flavour}")
-    server = Alertmanager(stack, folder, f"http://{http.address}", mail.address, divisor=300)
-    yield server
-    server.stop()
 
 
 def alert(labels: dict[str, str], **more: str) -> dict[str, Any]:

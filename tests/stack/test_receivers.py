@@ -1,29 +1,19 @@
 """Each receiver of the bundled configuration delivers, once, what a reader needs, and tells when it is over."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from processes import CONFIG, Alertmanager, eventually, load
-from sinks import HttpSink, MailSink, texts
 
-from exporter.demo.stack import Stack
+from tests.stack.processes import CONFIG, Alertmanager, eventually, load
+from tests.stack.sinks import HttpSink, MailSink, texts
 
 pytestmark = pytest.mark.stack
 
+#: a minute of production is 0.2 s here
+DIVISOR = 300
+
 STARTED = "2026-03-01T10:00:00Z"
 ENDED = "2026-03-01T11:30:00Z"
-
-
-@pytest.fixture(scope="module")
-def alertmanager(
-    stack: Stack, tmp_path_factory: pytest.TempPathFactory, http: HttpSink, mail: MailSink
-) -> Iterator[Alertmanager]:
-    folder: Path = tmp_path_factory.mktemp(f"alertmanager-{stack.flavour}")
-    server = Alertmanager(stack, folder, f"http://{http.address}", mail.address, divisor=300)
-    yield server
-    server.stop()
 
 
 def alert(name: str, severity: str, category: str, model: str, **more: str) -> dict[str, Any]:

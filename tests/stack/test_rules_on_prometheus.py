@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from processes import Alertmanager, Prometheus, eventually
-from sinks import HttpSink, MailSink, Target, texts
 
 from exporter.demo.stack import Stack
+from tests.stack.processes import Alertmanager, Prometheus, eventually
+from tests.stack.sinks import HttpSink, MailSink, Target, texts
 
 pytestmark = pytest.mark.stack
 
@@ -79,16 +79,6 @@ def exporters(stack: Stack) -> Iterator[Exporters]:
     running = Exporters()
     yield running
     running.stop()
-
-
-@pytest.fixture(scope="module")
-def alertmanager(
-    stack: Stack, tmp_path_factory: pytest.TempPathFactory, http: HttpSink, mail: MailSink
-) -> Iterator[Alertmanager]:
-    folder = tmp_path_factory.mktemp(f"alertmanager-{stack.flavour}")
-    server = Alertmanager(stack, folder, f"http://{http.address}", mail.address, divisor=DIVISOR)
-    yield server
-    server.stop()
 
 
 @pytest.fixture(scope="module")

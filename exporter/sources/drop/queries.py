@@ -12,12 +12,12 @@ from typing import Literal
 
 from exporter.config import Limits
 from exporter.delivery import Delivery
+from exporter.sources.counts import IntakeCounts
 from exporter.sources.drop.arrivals import Arrival, Arrivals, listing
 from exporter.sources.drop.filing import REPORTED, Where, open_folder, printable, put_away, report
 from exporter.sources.drop.positions import Identity, Position
 from exporter.sources.drop.progress import Progress
 from exporter.sources.drop.reading import FILE_FAILURES, Changed, Chunk, Failure, Reader
-from exporter.sources.reply import IntakeCounts
 
 log = logging.getLogger(__name__)
 

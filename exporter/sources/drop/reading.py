@@ -41,8 +41,6 @@ BESIDE_BYTES = 1 << 20
 #: what open says of a name that is gone, or a link or a socket by now
 NO_FILE = (errno.ENOENT, errno.ELOOP, errno.ENXIO)
 
-_any_json = msgspec.json.Decoder(msgspec.Raw)
-
 
 class Changed(Exception):
     """The file is not the one that was seen in the folder: changed, replaced, or no file any more."""
@@ -203,7 +201,7 @@ class Reader:
             inside = len(head) - len(text) + 1
             self._reach(stream, start + inside, line + head[:inside].count(b"\n"))
             return items(stream, limit, self.offset, self.line)
-        if len(head) <= limit and not _is_json(text.partition(b"\n")[0]) and _is_json(text):
+        if len(head) <= limit and not native.is_json(text.partition(b"\n")[0]) and native.is_json(text):
             whole = Record(head, line, start, start + len(head), line + head.count(b"\n"))
             return iter([whole] if self.offset < whole.end else [])
         self._reach(stream, start, line)
@@ -265,7 +263,7 @@ def _fields_beside(text: bytes | None) -> dict[str, Any]:
         raise Refused("too_large", f"the file beside the picture has more than {BESIDE_BYTES} bytes")
     try:
         return msgspec.json.decode(text, type=dict[str, Any])
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except native.BROKEN as error:
         raise Refused("malformed", f"the file beside the picture is no JSON object: {error}") from None
 
 
@@ -276,14 +274,6 @@ def _behind_mark(stream: BinaryIO) -> tuple[int, int]:
         return 3, 1
     stream.seek(0)
     return 0, 1
-
-
-def _is_json(text: bytes) -> bool:
-    try:
-        _any_json.decode(text)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return False
-    return True
 
 
 def _pixels(query: Query) -> int:
