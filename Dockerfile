@@ -1,21 +1,26 @@
 # The Python that the tests run on.
 FROM python:3.11.15-slim-bookworm AS build
 WORKDIR /build
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml constraints.txt ./
+# before the source, so that a change in it does not fetch the packages again; without a pip of its own and without the
+# packages' own tests: what is not there cannot be used by an intruder, and is not shipped
+RUN python -m venv --without-pip /opt/vedette \
+ && python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"], sep="\n")' \
+    >needed.txt \
+ && pip --python /opt/vedette install --no-cache-dir --constraint constraints.txt --requirement needed.txt \
+ && find /opt/vedette -type d -name tests -prune -exec rm -r {} +
+COPY README.md LICENSE ./
 COPY detectors detectors
 COPY exporter exporter
-COPY constraints.txt ./
-# the environment has no pip of its own: what is not there cannot be used by an intruder
-RUN pip wheel --no-cache-dir --no-deps --wheel-dir wheels . \
- && python -m venv --without-pip /opt/vedette \
- && pip --python /opt/vedette install --no-cache-dir --constraint constraints.txt wheels/*.whl
+RUN pip --python /opt/vedette install --no-cache-dir --no-deps .
 
 FROM python:3.11.15-slim-bookworm
 LABEL org.opencontainers.image.title="Vedette" \
       org.opencontainers.image.description="A Prometheus exporter that judges the queries which reach machine-learning models" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.base.name="docker.io/library/python:3.11.15-slim-bookworm"
-RUN rm -rf /usr/local/bin/pip* /usr/local/lib/python3.11/site-packages/pip* \
+RUN rm -rf /usr/local/bin/pip* /usr/local/bin/wheel /usr/local/lib/python3.11/ensurepip \
+    /usr/local/lib/python3.11/site-packages/* \
  && mkdir -p /var/lib/vedette/drop /var/lib/vedette/state \
  && chown -R 10833:10833 /var/lib/vedette
 COPY --from=build /opt/vedette /opt/vedette

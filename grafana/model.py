@@ -170,18 +170,18 @@ def state() -> list[Panel]:
             "none",
             "A query is flagged from this score on, in the score's own unit.",
             ask_now(f"max(vedette_detector_threshold{{{DETECTOR}}})"),
-            width=6,
+            width=4,
         ).height(6),
         number(
             "Window",
             "short",
             "Earlier queries that a new one is compared with.",
             ask_now(f"max(vedette_detector_window_queries{{{DETECTOR}}})"),
-            width=6,
+            width=4,
         ).height(6),
         lines(
             "Judged, skipped, failed",
-            "cps",
+            "reqps",
             "Queries a second that were scored, that lack what the detector needs, and that it failed on.",
             ask(f"sum(rate({JUDGEMENTS}{{{DETECTOR}}}{RATE}))", "judged", "A"),
             ask(
@@ -194,6 +194,7 @@ def state() -> list[Panel]:
                 "failed: {{reason}}",
                 "C",
             ),
+            width=16,
             height=6,
         ),
     ]

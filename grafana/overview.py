@@ -100,14 +100,14 @@ def health() -> list[Panel]:
         ).mappings(words({"1": ("loaded", "green"), "0": ("REFUSED", "red")})),
         number(
             "Rejected queries",
-            "cps",
+            "reqps",
             "Queries that were refused at intake because a field was wrong, in all sources together.",
             ask_now(f"sum(rate(vedette_queries_rejected_total{{{INSTANCES}}}{RATE}))"),
             ((None, "green"), (0.001, "orange")),
         ),
         number(
             "Detector errors",
-            "cps",
+            "reqps",
             "Queries on which a detector failed. Such a query is not counted as harmless: it was not judged.",
             ask_now(f"sum(rate(vedette_detector_errors_total{{{CHOSEN}}}{RATE}))"),
             ((None, "green"), (0.001, "red")),
@@ -151,8 +151,8 @@ def now() -> list[Panel]:
         width=10,
     ).mappings(words({"-1": ("none yet", "text")}))
     return [
-        column(firing, "severity", coloured),
-        column(served, "model", {"links": [_model_link()]}),
+        column(firing, "severity", coloured).height(7),
+        column(served, "model", {"links": [_model_link()]}).height(7),
     ]
 
 
@@ -241,17 +241,18 @@ def not_judged() -> list[Panel]:
     return [
         lines(
             "Rejected at intake",
-            "cps",
+            "reqps",
             "By source and reason. Many of a sudden: a sender changed its format.",
             ask(
                 f"sum by (source, reason) (rate(vedette_queries_rejected_total{{{INSTANCES}}}{RATE})) > 0",
                 "{{source}} {{reason}}",
             ),
             width=8,
+            height=6,
         ).no_value("nothing rejected"),
         lines(
             "Skipped by a detector",
-            "cps",
+            "reqps",
             "The query lacks what the detector needs. Normal for models that do not send it; "
             "a detector that skips everything protects nothing.",
             ask(
@@ -259,16 +260,18 @@ def not_judged() -> list[Panel]:
                 "{{detector}} {{reason}}",
             ),
             width=8,
+            height=6,
         ).no_value("nothing skipped"),
         lines(
             "Failed in a detector",
-            "cps",
+            "reqps",
             "Exceptions inside a detector. The log says which.",
             ask(
                 f"sum by (model, detector, reason) (rate(vedette_detector_errors_total{{{CHOSEN}}}{RATE})) > 0",
                 "{{model}} {{detector}} {{reason}}",
             ),
             width=8,
+            height=6,
         ).no_value("nothing failed"),
     ]
 

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Checks docker-compose.yml with the real `docker compose`, and builds the Dockerfile, without a container engine:
 # buildah builds in a chroot, on a Debian that debootstrap makes and that stands in for the Dockerfile's base image (so
-# the base image itself is not what is checked). Then the built image is started, and asked whether it is healthy.
+# the base image itself is not what is checked). Then what is in the image runs as an engine would run it: without rights,
+# on a read-only root. It must answer its health check, judge what is pushed and dropped, and stop in time.
 # Needs root, because debootstrap and the chroot do. Everything is kept under .cache/image.
 set -eu
 cd "$(dirname "$0")/.."
@@ -82,23 +83,62 @@ for name in $(env | sed -n 's/^\(PIP_[A-Z_]*\|[A-Z]*_PROXY\|[a-z]*_proxy\)=.*/\1
 $b build --isolation chroot --pull-never --quiet --format docker "$@" --tag vedette:check . >/dev/null
 say "Dockerfile: built, $($b images --format '{{.Size}}' vedette:check)"
 
-# a network of its own, so that the port is free whatever runs here
+# -- what is in it
+
 container=$($b from --pull-never vedette:check)
 trap '$b rm "$container" >/dev/null' EXIT
-unshare --net sh -eu -c 'ip link set lo up; exec "$@"' - $b run --isolation chroot "$container" sh -eu -c '
-  vedette --version
-  [ "$(id -u)" = 10833 ]
-  vedette serve --config.file=/etc/vedette/vedette.yml --web.listen-address=0.0.0.0:10833 &
-  server=$!
-  trap "kill $server" EXIT
+config() { $b inspect --format "{{range $1}}{{.}} {{end}}" "$container"; }
+command="$(config .OCIv1.Config.Entrypoint) $(config .OCIv1.Config.Cmd)"
+health=$(config '(slice .Docker.Config.Healthcheck.Test 1)')
+user=$($b inspect --format '{{.OCIv1.Config.User}}' "$container")
+as_said="setpriv --reuid ${user%:*} --regid ${user#*:} --clear-groups --bounding-set=-all --no-new-privs
+  env -i --chdir $($b inspect --format '{{.OCIv1.Config.WorkingDir}}' "$container") $(config .OCIv1.Config.Env)"
+root=$($b mount "$container")
+volume=$work/volume
+rm -rf "$volume"
+cp -a "$root/var/lib/vedette" "$volume"
+
+# its command is process 1, in a network of its own, so that the port is free whatever runs here
+unshare --net --mount --pid --fork sh -eu -c '
+  root=$1 volume=$2
+  shift 2
+  ip link set lo up
+  mount --bind "$root" "$root"
+  mount --bind "$volume" "$root/var/lib/vedette"
+  mount -t tmpfs tmpfs "$root/tmp"
+  mount -t proc proc "$root/proc"
+  mount --rbind /dev "$root/dev"
+  mount -o remount,bind,ro "$root"
+  exec chroot "$root" "$@"
+' - "$root" "$volume" $as_said $command &
+engine=$!
+server=$(timeout 5 sh -c "until grep -o '[0-9]*' /proc/$engine/task/$engine/children; do sleep 0.1; done")
+trap 'kill -KILL $server 2>/dev/null || true; wait; $b rm "$container" >/dev/null' EXIT
+
+inside() { nsenter --target "$server" --net --mount --pid --root $as_said "$@"; }
+eventually() { # within 20 seconds
   tries=0
-  until vedette healthcheck; do
+  until "$@" >/dev/null 2>&1; do
     tries=$((tries + 1))
-    [ $tries -lt 20 ] || exit 1
+    [ $tries -lt 20 ] || { say "in vain: $*"; exit 1; }
     sleep 1
   done
-  trap - EXIT
-  kill $server
-  wait $server
+}
+
+eventually inside $health
+if inside touch /opt/vedette/written 2>/dev/null; then say "the root is not read-only"; exit 1; fi
+inside vedette demo --traffic-only --seconds 3
+echo '{"model": "dropped", "input": "hello", "output": [0.5, 0.5]}' >"$volume/drop/.query"
+chown "$user" "$volume/drop/.query"
+mv "$volume/drop/.query" "$volume/drop/query.ndjson"
+eventually inside test -e drop/done/query.ndjson
+inside python -c '
+from urllib.request import urlopen
+metrics = dict(line.rsplit(" ", 1) for line in urlopen("http://127.0.0.1:10833/metrics").read().decode().splitlines())
+accepted = {source: float(metrics[f"vedette_queries_accepted_total{{source=\"{source}\"}}"]) for source in ("push", "drop")}
+assert accepted["push"] >= 60 and accepted["drop"] == 1, accepted
 '
-say "the image starts, answers its health check and stops"
+kill -TERM "$server"
+timeout "$(sed -n 's/.*stop_grace_period: //p' docker-compose.yml)" tail --pid="$engine" -f /dev/null
+wait $engine
+say "the image is healthy without rights on a read-only root, judges what is pushed and dropped, and stops in time"

@@ -33,6 +33,11 @@ def test_no_service_has_more_rights_than_it_needs(name):
     assert service["security_opt"] == ["no-new-privileges:true"]
 
 
+@pytest.mark.parametrize("name", SERVICES)
+def test_no_log_fills_the_disk(name):
+    assert SERVICES[name]["logging"] == {"driver": "local"}
+
+
 @pytest.mark.parametrize("name", ["exporter", "prometheus", "alertmanager", "grafana"])
 def test_every_server_has_a_health_check(name):
     assert SERVICES[name]["healthcheck"]["test"][0] == "CMD"
