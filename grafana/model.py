@@ -15,11 +15,11 @@ from grafana.panels import (
     dashboard,
     dashed,
     datasource_variable,
+    firing,
     label_variable,
     lines,
     number,
     row,
-    rows_of,
     share,
 )
 
@@ -61,18 +61,13 @@ def variables() -> list[Any]:
 
 def glance() -> list[Panel]:
     """The model's traffic in numbers, and what fires for it."""
-    firing = rows_of(
+    alerts = firing(
         "Firing alerts of this model",
-        "dateTimeFromNow",
-        "Alerts that fire for this model, and since when their condition holds.",
-        ask_now(
-            "1000 * max by (severity, alertname, detector) "
-            f'(ALERTS_FOR_STATE{{{ALERTS}}} and ignoring (alertstate) ALERTS{{{ALERTS}, alertstate="firing"}})'
-        ),
+        "Alerts that fire for this model, and since when their condition holds; the newest first.",
+        ALERTS,
         ("severity", "alertname", "detector"),
-        "since",
         width=12,
-    ).height(4)
+    )
     return [
         number(
             "Queries judged",
@@ -95,7 +90,7 @@ def glance() -> list[Panel]:
             ask_now(f"time() - max(vedette_last_query_timestamp_seconds{{{CHOSEN}}})"),
             width=4,
         ),
-        firing.no_value("nothing fires"),
+        alerts.height(4),
     ]
 
 

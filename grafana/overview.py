@@ -15,6 +15,7 @@ from grafana.panels import (
     column,
     dashboard,
     datasource_variable,
+    firing,
     label_variable,
     line_at,
     lines,
@@ -131,20 +132,14 @@ def health() -> list[Panel]:
 
 def now() -> list[Panel]:
     """What fires, and which models there are."""
-    severities = words({"critical": ("critical", "red"), "warning": ("warning", "orange"), "info": ("info", "blue")})
-    firing = rows_of(
+    alerts = firing(
         "Firing alerts",
-        "dateTimeFromNow",
-        "Vedette's alerts that fire, and since when their condition holds. What to do stands in their runbooks.",
-        ask_now(
-            "1000 * max by (severity, alertname, model, detector) "
-            f'(ALERTS_FOR_STATE{{{ALERTS}}} and ignoring (alertstate) ALERTS{{{ALERTS}, alertstate="firing"}})'
-        ),
+        "Vedette's alerts that fire, and since when their condition holds; the newest first. "
+        "What to do stands in their runbooks.",
+        ALERTS,
         ("severity", "alertname", "model", "detector"),
-        "since",
         width=14,
     )
-    coloured = {"mappings": severities, "custom.cellOptions": {"type": "color-text"}}
     known = "max by (model, version, modality) (vedette_model_info{" + CHOSEN + "})"
     last = "max by (model) (vedette_last_query_timestamp_seconds{" + CHOSEN + "})"
     served = rows_of(
@@ -157,7 +152,7 @@ def now() -> list[Panel]:
         width=10,
     ).mappings(words({"-1": ("none yet", "text")}))
     return [
-        column(firing, "severity", coloured).no_value("nothing fires").height(7),
+        alerts.height(7),
         column(served, "model", {"links": [_model_link()]}).height(7),
     ]
 

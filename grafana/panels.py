@@ -106,6 +106,16 @@ def rows_of(
     return _described(panel, title, "none", description, (query.format(PromQueryFormat.TABLE),), width, 8)
 
 
+def firing(title: str, description: str, selector: str, labels: Sequence[str], width: int) -> Panel:
+    """A table of the firing alerts, the newest first."""
+    held = f'ALERTS_FOR_STATE{{{selector}}} and ignoring (alertstate) ALERTS{{{selector}, alertstate="firing"}}'
+    query = ask_now(f"sort_desc(1000 * max by ({', '.join(labels)}) ({held}))")
+    panel = rows_of(title, "dateTimeFromNow", description, query, labels, "since", width)
+    severities = words({"critical": ("critical", "red"), "warning": ("warning", "orange"), "info": ("info", "blue")})
+    coloured = {"mappings": severities, "custom.cellOptions": {"type": "color-text"}}
+    return column(panel, "severity", coloured).no_value("nothing fires")
+
+
 def column(panel: Panel, name: str, settings: Mapping[str, Any]) -> Panel:
     """Settings for one column of a table."""
     return panel.override_by_name(name, [models.DynamicConfigValue(key, value) for key, value in settings.items()])
