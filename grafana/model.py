@@ -14,8 +14,8 @@ from grafana.panels import (
     bars,
     dashboard,
     dashed,
-    firing_alerts,
-    instance_variables,
+    datasource_variable,
+    firing,
     label_variable,
     lines,
     number,
@@ -51,7 +51,9 @@ def model() -> Dashboard:
 def variables() -> list[Any]:
     """As on the overview, but one model; and its detectors, for the rows."""
     return [
-        *instance_variables(),
+        datasource_variable(),
+        label_variable("job", "label_values(vedette_build_info, job)"),
+        label_variable("instance", 'label_values(vedette_build_info{job=~"$job"}, instance)'),
         label_variable("model", f"label_values(vedette_queries_total{{{INSTANCES}}}, model)", many=False),
         label_variable("detector", f"label_values({JUDGEMENTS}{{{CHOSEN}}}, detector)"),
     ]
@@ -59,9 +61,9 @@ def variables() -> list[Any]:
 
 def glance() -> list[Panel]:
     """The model's traffic in numbers, and what fires for it."""
-    firing = firing_alerts(
+    alerts = firing(
         "Firing alerts of this model",
-        "Alerts that fire for this model, and since when their condition holds.",
+        "Alerts that fire for this model, and since when their condition holds; the newest first.",
         ALERTS,
         ("severity", "alertname", "detector"),
         width=12,
@@ -88,7 +90,7 @@ def glance() -> list[Panel]:
             ask_now(f"time() - max(vedette_last_query_timestamp_seconds{{{CHOSEN}}})"),
             width=4,
         ),
-        firing.height(4),
+        alerts.height(4),
     ]
 
 

@@ -14,8 +14,8 @@ from grafana.panels import (
     bars,
     column,
     dashboard,
-    firing_alerts,
-    instance_variables,
+    datasource_variable,
+    firing,
     label_variable,
     line_at,
     lines,
@@ -64,7 +64,9 @@ def overview() -> Dashboard:
 def variables() -> list[Any]:
     """The Prometheus, then job, instance and model, each among what the one before leaves."""
     return [
-        *instance_variables(),
+        datasource_variable(),
+        label_variable("job", "label_values(vedette_build_info, job)"),
+        label_variable("instance", 'label_values(vedette_build_info{job=~"$job"}, instance)'),
         label_variable("model", f"label_values(vedette_queries_total{{{INSTANCES}}}, model)", every=".*"),
     ]
 
@@ -130,15 +132,14 @@ def health() -> list[Panel]:
 
 def now() -> list[Panel]:
     """What fires, and which models there are."""
-    severities = words({"critical": ("critical", "red"), "warning": ("warning", "orange"), "info": ("info", "blue")})
-    firing = firing_alerts(
+    alerts = firing(
         "Firing alerts",
-        "Vedette's alerts that fire, and since when their condition holds. What to do stands in their runbooks.",
+        "Vedette's alerts that fire, and since when their condition holds; the newest first. "
+        "What to do stands in their runbooks.",
         ALERTS,
         ("severity", "alertname", "model", "detector"),
         width=14,
     )
-    coloured = {"mappings": severities, "custom.cellOptions": {"type": "color-text"}}
     known = "max by (model, version, modality) (vedette_model_info{" + CHOSEN + "})"
     last = "max by (model) (vedette_last_query_timestamp_seconds{" + CHOSEN + "})"
     served = rows_of(
@@ -151,7 +152,7 @@ def now() -> list[Panel]:
         width=10,
     ).mappings(words({"-1": ("none yet", "text")}))
     return [
-        column(firing, "severity", coloured).height(7),
+        alerts.height(7),
         column(served, "model", {"links": [_model_link()]}).height(7),
     ]
 

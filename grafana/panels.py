@@ -42,9 +42,9 @@ def ask(expression: str, legend: str, ref: str = "A") -> prometheus.Dataquery:
     return prometheus.Dataquery().expr(expression).legend_format(legend).ref_id(ref).range().datasource(DATASOURCE)
 
 
-def ask_now(expression: str, legend: str = "") -> prometheus.Dataquery:
+def ask_now(expression: str, legend: str = "", ref: str = "A") -> prometheus.Dataquery:
     """A query for the end of the time range, so that what has gone shows as gone and not with its last value."""
-    return prometheus.Dataquery().expr(expression).legend_format(legend).ref_id("A").instant().datasource(DATASOURCE)
+    return prometheus.Dataquery().expr(expression).legend_format(legend).ref_id(ref).instant().datasource(DATASOURCE)
 
 
 def ask_buckets(expression: str) -> prometheus.Dataquery:
@@ -106,13 +106,14 @@ def rows_of(
     return _described(panel, title, "none", description, (query.format(PromQueryFormat.TABLE),), width, 8)
 
 
-def firing_alerts(title: str, description: str, selector: str, columns: Sequence[str], width: int) -> Panel:
-    """A table of the alerts that fire now: the labels `columns`, and since when their condition holds."""
-    labels = ", ".join(columns)
-    firing = f'ALERTS{{{selector}, alertstate="firing"}}'
-    since = f"1000 * max by ({labels}) (ALERTS_FOR_STATE{{{selector}}} and ignoring (alertstate) {firing})"
-    panel = rows_of(title, "dateTimeFromNow", description, ask_now(since), columns, "since", width)
-    return panel.no_value("nothing fires")
+def firing(title: str, description: str, selector: str, labels: Sequence[str], width: int) -> Panel:
+    """A table of the firing alerts, the newest first."""
+    held = f'ALERTS_FOR_STATE{{{selector}}} and ignoring (alertstate) ALERTS{{{selector}, alertstate="firing"}}'
+    query = ask_now(f"sort_desc(1000 * max by ({', '.join(labels)}) ({held}))")
+    panel = rows_of(title, "dateTimeFromNow", description, query, labels, "since", width)
+    severities = words({"critical": ("critical", "red"), "warning": ("warning", "orange"), "info": ("info", "blue")})
+    coloured = {"mappings": severities, "custom.cellOptions": {"type": "color-text"}}
+    return column(panel, "severity", coloured).no_value("nothing fires")
 
 
 def column(panel: Panel, name: str, settings: Mapping[str, Any]) -> Panel:
@@ -194,15 +195,6 @@ def label_variable(name: str, query: str, *, many: bool = True, every: str | Non
     if many:
         variable = variable.current(models.VariableOption(selected=True, text=["All"], value=["$__all"]))
     return variable
-
-
-def instance_variables() -> list[Any]:
-    """The Prometheus, then job and instance, each among what the one before leaves."""
-    return [
-        datasource_variable(),
-        label_variable("job", "label_values(vedette_build_info, job)"),
-        label_variable("instance", 'label_values(vedette_build_info{job=~"$job"}, instance)'),
-    ]
 
 
 def dashboard(uid: str, title: str, description: str, variables: Iterable[Any], contents: Iterable[Any]) -> Dashboard:
