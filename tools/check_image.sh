@@ -81,6 +81,7 @@ set -- --volume /etc/ssl/certs:/etc/ssl/certs:ro
 for name in $(env | sed -n 's/^\(PIP_[A-Z_]*\|[A-Z]*_PROXY\|[a-z]*_proxy\)=.*/\1/p'); do set -- "$@" --env "$name"; done
 # the docker format, because the other one has no health check
 $b build --isolation chroot --pull-never --quiet --format docker "$@" --tag vedette:check . >/dev/null
+$b rmi --prune >/dev/null # the image of the time before, which has lost its name
 say "Dockerfile: built, $($b images --format '{{.Size}}' vedette:check)"
 
 # -- what is in it
