@@ -29,7 +29,8 @@ from exporter.sources.duplicates import Duplicates
 from exporter.sources.push import PushIntake
 
 log = logging.getLogger(__name__)
-STOP_SECONDS = 10.0
+#: how long a stop waits for requests in hand, for what was read of files, and for the queue: 9 s in all
+STOP_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ class Service:
                 server_header=False,
                 proxy_headers=False,
                 log_config=None,
-                timeout_graceful_shutdown=5,
+                timeout_graceful_shutdown=int(STOP_SECONDS),
             )
         )
         loop = asyncio.get_running_loop()
@@ -151,9 +152,9 @@ class Service:
 
     def _stop(self) -> None:
         """Sources first, so that what they handed over is judged."""
-        if self._drop and not self._drop.stop(STOP_SECONDS / 2):
+        if self._drop and not self._drop.stop(STOP_SECONDS):
             log.error("stopped before all that was read of the drop directory was judged")
-        if not self.pipeline.stop(STOP_SECONDS / 2):
+        if not self.pipeline.stop(STOP_SECONDS):
             log.error("stopped before all queued queries were judged", extra={"queries": self.pipeline.waiting})
 
 
