@@ -59,7 +59,8 @@ scrape_configs:
 def demo(options: argparse.Namespace) -> None:
     """Run the demo until Ctrl-C or for `--seconds`."""
     stop = threading.Event()
-    for ending in (signal.SIGINT, signal.SIGTERM):
+    # a closed terminal too: the servers would take its hangup for a reload, and stay
+    for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, lambda *_: stop.set())
     if options.traffic_only:
         _traffic(options.url.rstrip("/"), stop, options.seconds, quiet=60.0, attack=900.0, period=3600.0)
@@ -144,7 +145,9 @@ def _process(command: Sequence[str], folder: Path, address: str, stop: threading
         process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output)
     try:
         while not _is_ready(address):
-            if process.poll() is not None or stop.wait(0.1):
+            if stop.wait(0.1):
+                raise Failure("stopped before everything ran")
+            if process.poll() is not None:
                 raise Failure(f"{command[0]} did not start:\n{log.read_text()[-2000:]}")
         yield
     finally:
