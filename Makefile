@@ -32,6 +32,8 @@ check-dashboards: $(VENV)/ready ## check the dashboards against Grafana's own ty
 	PATH="$(CURDIR)/$(BIN):$$PATH" tools/check_dashboards.sh
 
 grafana-check: $(VENV)/ready ## run every panel on a real Grafana: GRAFANA_URL=… GRAFANA_TOKEN_FILE=…
+	@test -n "$(GRAFANA_URL)" -a -n "$(GRAFANA_TOKEN_FILE)" || \
+		{ echo "say where: make grafana-check GRAFANA_URL=https://… GRAFANA_TOKEN_FILE=…" >&2; exit 2; }
 	$(BIN)/python -m tools.grafana_check --url $(GRAFANA_URL) --token-file $(GRAFANA_TOKEN_FILE)
 
 check-image: ## check the compose file, build the image and run it (needs root for apt)

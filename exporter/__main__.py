@@ -1,6 +1,7 @@
 """The command line."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
@@ -9,6 +10,7 @@ from exporter.commands import Failure
 from exporter.version import VERSION
 
 DEFAULT_ADDRESS = "127.0.0.1:10833"
+_DEFAULT = "default: %(default)s"
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -16,8 +18,12 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     options = _parser().parse_args(arguments)
     try:
         options.run(options)
+        sys.stdout.flush()
     except Failure as failure:
-        print(f"vedette: {failure}", file=sys.stderr)
+        print(failure if failure.says_where else f"vedette: {failure}", file=sys.stderr)
+        sys.exit(1)
+    except BrokenPipeError:  # whoever read the output has gone, as `head` does; Python would complain at its exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(1)
@@ -30,26 +36,41 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     serve = _command(commands, "serve", "run the exporter", _serve)
     serve.add_argument("--config.check", dest="check", action="store_true", help="check the configuration and exit")
-    serve.add_argument("--web.listen-address", dest="address", default=_address(DEFAULT_ADDRESS), type=_address)
-    serve.add_argument("--web.telemetry-path", dest="telemetry_path", default="/metrics", type=_path)
+    serve.add_argument(
+        "--web.listen-address",
+        dest="address",
+        default=DEFAULT_ADDRESS,
+        type=_address,
+        metavar="HOST:PORT",
+        help="without a host: every interface; default: %(default)s",
+    )
+    serve.add_argument(
+        "--web.telemetry-path", dest="telemetry_path", default="/metrics", type=_path, metavar="PATH", help=_DEFAULT
+    )
     serve.add_argument("--web.enable-lifecycle", dest="lifecycle", action="store_true", help="allow /-/reload")
-    serve.add_argument("--log.level", dest="log_level", default="info", choices=("debug", "info", "warn", "error"))
-    serve.add_argument("--log.format", dest="log_format", default="logfmt", choices=("logfmt", "json"))
+    serve.add_argument(
+        "--log.level", dest="log_level", default="info", choices=("debug", "info", "warn", "error"), help=_DEFAULT
+    )
+    serve.add_argument("--log.format", dest="log_format", default="logfmt", choices=("logfmt", "json"), help=_DEFAULT)
     _command(commands, "check", "check the configuration and exit", _check)
     health = _command(commands, "healthcheck", "ask a running exporter whether it is well", _healthcheck)
-    health.add_argument("--url", default=f"http://{DEFAULT_ADDRESS}")
+    health.add_argument("--url", default=f"http://{DEFAULT_ADDRESS}", help="the exporter; default: %(default)s")
     alert = _command(commands, "test-alert", "send one synthetic alert to every receiver", _test_alert)
-    alert.add_argument("--alertmanager-url", default=None, help="default: external.alertmanager_url")
+    alert.add_argument(
+        "--alertmanager-url", default=None, help="default: external.alertmanager_url, else http://localhost:9093"
+    )
     demo = _command(commands, "demo", "exporter, Prometheus, Alertmanager and traffic with an attack in it", _demo)
     demo.add_argument("--traffic-only", action="store_true", help="only send the traffic, to --url")
-    demo.add_argument("--url", default=f"http://{DEFAULT_ADDRESS}")
+    demo.add_argument("--url", default=f"http://{DEFAULT_ADDRESS}", help="the exporter; default: %(default)s")
     demo.add_argument("--seconds", type=float, default=None, help="stop after so long; default: when interrupted")
     return parser
 
 
 def _command(commands: Any, name: str, text: str, run: Callable[[argparse.Namespace], None]) -> argparse.ArgumentParser:
     command: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
-    command.add_argument("--config", "--config.file", dest="config_file", default=None, metavar="FILE")
+    command.add_argument(
+        "--config", "--config.file", dest="config_file", metavar="FILE", help="default: none, all defaults"
+    )
     command.set_defaults(run=run)
     return command
 

@@ -94,8 +94,9 @@ class Service:
         """Take over the configuration anew. Raises ConfigError and changes nothing when it is wrong."""
         try:
             config = self._read_config()
-        except ConfigError:
+        except ConfigError as error:
             self.exposed.reload_successful = False
+            log.error("the configuration was not reloaded", extra={"reason": str(error)})
             raise
         models = self.pipeline.models
         change = difference(self.exposed.config, config, seen=list(models.by_label))
@@ -110,10 +111,8 @@ class Service:
         _log_reload(change)
 
     def _reload_on_signal(self) -> None:
-        try:
+        with contextlib.suppress(ConfigError):  # it is in the log
             self.reload()
-        except ConfigError as error:
-            log.error("the configuration was not reloaded", extra={"reason": str(error)})
 
     async def run(self, listener: socket.socket) -> None:
         """Serve until SIGTERM or SIGINT; then judge what is queued and return."""

@@ -35,7 +35,8 @@ def build(reload: Callable[[], None] | None, telemetry_path: str) -> FastAPI:
 
     def openapi() -> dict[str, Any]:
         schema = generated()
-        schema["paths"] = {**HOT_PATHS, **schema["paths"]}
+        hot = {telemetry_path if path == "/metrics" else path: methods for path, methods in HOT_PATHS.items()}
+        schema["paths"] = {**hot, **schema["paths"]}
         return schema
 
     app.openapi = openapi  # type: ignore[method-assign]

@@ -5,6 +5,7 @@ from typing import Any
 _QUERY = {
     "type": "object",
     "required": ["input"],
+    "example": {"model": "support-bot", "client": "key-17", "input": "Where is my order?", "output": [0.9, 0.1]},
     "properties": {
         "input": {
             "description": "A text, a list of texts, a list of numbers, {feature: value}, {embedding}, "

@@ -12,7 +12,7 @@ def read_config(path: str | None) -> Config:
     try:
         return load(path)
     except ConfigError as error:
-        raise Failure(str(error)) from None
+        raise Failure(str(error), says_where=True) from None
 
 
 def check(options: argparse.Namespace) -> None:

@@ -18,6 +18,8 @@ def test_alert(options: argparse.Namespace) -> None:
     url = (options.alertmanager_url or config.external.alertmanager_url or "http://localhost:9093").rstrip("/")
     try:
         answer = requests.post(f"{url}/api/v2/alerts", json=[alert(datetime.now(UTC), config.external.url)], timeout=10)
+    except (requests.exceptions.InvalidSchema, requests.exceptions.MissingSchema, requests.exceptions.InvalidURL):
+        raise Failure(f"{url}: no address such as http://localhost:9093") from None
     except requests.RequestException as error:
         raise Failure(f"{url}: {type(error).__name__}: the Alertmanager cannot be reached") from None
     if answer.status_code != 200:

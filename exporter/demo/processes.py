@@ -37,7 +37,9 @@ def running(
         process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output)
     try:
         while not _is_ready(address):
-            if process.poll() is not None or stop.wait(0.1):
+            if stop.wait(0.1):
+                raise Failure("stopped before everything ran")
+            if process.poll() is not None:
                 raise Failure(f"{command[0]} did not start:\n{log.read_text()[-2000:]}")
         yield process
     finally:

@@ -53,7 +53,8 @@ scrape_configs:
 def demo(options: argparse.Namespace) -> None:
     """Run the demo until Ctrl-C or for `--seconds`."""
     stop = threading.Event()
-    for ending in (signal.SIGINT, signal.SIGTERM):
+    # a closed terminal too: the servers would take its hangup for a reload, and stay
+    for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, lambda *_: stop.set())
     if options.traffic_only:
         _send(options.url.rstrip("/"), SLOW, stop, options.seconds)

@@ -1,5 +1,6 @@
 """Where the demo's notifications arrive: a mail server and a web server on loopback."""
 
+import contextlib
 import email.policy
 from collections.abc import Callable
 from email.message import EmailMessage
@@ -13,6 +14,10 @@ class WebSink:
 
     def __init__(self) -> None:
         class Handler(BaseHTTPRequestHandler):
+            def handle(self) -> None:
+                with contextlib.suppress(ConnectionError):  # at the end of the demo senders go away in mid-request
+                    super().handle()
+
             def do_POST(self) -> None:
                 self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 self.send_response(200)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from io import BytesIO
 from itertools import islice
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 
@@ -23,6 +23,7 @@ from exporter.formats.inputs import read_input
 Probability = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Name = Annotated[str, msgspec.Meta(max_length=1024)]
 Scalar = str | float | bool | None
+Modality = Literal["text", "image", "tabular", "embedding", "auto", "llm", "cv"]
 Amount = Annotated[float, msgspec.Meta(ge=0)]
 #: JSON numbers beyond this are no times: the year 2286
 LAST_TIMESTAMP = 1e10
@@ -46,7 +47,7 @@ class Event(Query, gc=False, eq=False, kw_only=True, rename=_UNSENDABLE):
     model: Name | None = None
     client: Name | None = None
     label: Scalar = None
-    modality: Literal["text", "image", "tabular", "embedding", "auto", "llm", "cv"] | None = None
+    modality: Modality | None = None
     version: Name | None = None
     latency_seconds: Amount | None = None
     error: str | None = None
@@ -246,6 +247,8 @@ def _refused(error: Exception) -> Refused:
             f"{path}: {_lower(what)}; a list holds probabilities (0 to 1); for scores before the softmax send "
             '{"logits": [...]}',
         )
+    if "Invalid enum value" in what:
+        return Refused("wrong_type", f"{path}: expected one of {', '.join(get_args(Modality))}")
     return Refused("wrong_type", f"{path}: {_lower(what)}")
 
 

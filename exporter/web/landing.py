@@ -22,7 +22,8 @@ a { color: #0a5bc4 }
 """
 
 _EXAMPLE = """curl -X POST http://localhost:10833/api/v1/queries \\
-  -d '{"model": "demo", "client": "me", "input": "hello", "output": [0.9, 0.1]}'"""
+  -d '{"model": "demo", "client": "me",
+       "input": "hello", "output": [0.9, 0.1]}'"""
 
 
 def landing_page(telemetry_path: str) -> str:
@@ -31,6 +32,7 @@ def landing_page(telemetry_path: str) -> str:
     items = "".join(f'<li><a href="{escape(path)}">{escape(text)}</a></li>' for path, text in links)
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Vedette</title>'
+        '<link rel="icon" href="data:,">'
         f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head><body>'
         f'<h1>Vedette</h1><p class="version">version {escape(VERSION)}</p>'
         "<p>Judges the queries that reach machine-learning models, and speaks Prometheus.</p>"

@@ -180,6 +180,9 @@ def test_a_bad_configuration_keeps_the_old_one_and_says_so(config: Build, caplog
         assert (await running.page())["vedette_config_last_reload_successful"] == 1
 
     run(config(), scenario, reloaded=read, enable_lifecycle=True)
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == [
+        "the configuration was not reloaded"
+    ]
 
 
 def test_a_bad_configuration_at_a_signal_is_logged(config: Build, caplog: pytest.LogCaptureFixture) -> None:

@@ -1,7 +1,10 @@
 """The command line."""
 
 import argparse
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Sequence
 
 import pytest
@@ -86,6 +89,14 @@ def test_an_interrupted_command_exits_1_without_a_traceback(
     monkeypatch.setattr(health, "healthcheck", interrupted)
     assert call("healthcheck") == 1
     assert capsys.readouterr() == ("", "")
+
+
+def test_a_reader_that_goes_away_is_no_error_worth_a_word() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as gone:
+        done = subprocess.run([sys.executable, "-m", "exporter", "check"], stdout=gone, stderr=subprocess.PIPE)
+    assert (done.returncode, done.stderr) == (1, b"")
 
 
 def test_every_command_takes_a_configuration_under_both_names(capsys: pytest.CaptureFixture[str]) -> None:

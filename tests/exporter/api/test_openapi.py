@@ -19,6 +19,18 @@ def test_hot_and_cold_paths_are_on_one_page(schema: dict[str, Any]) -> None:
     assert set(schema["paths"]) == {*HOT_PATHS, "/-/reload"}
 
 
+def test_the_metrics_are_described_where_they_are() -> None:
+    paths = build(None, "/probe").openapi()["paths"]
+    assert "/probe" in paths
+    assert "/metrics" not in paths
+
+
+def test_the_example_is_taken(serve: Any, schema: dict[str, Any]) -> None:
+    body = schema["paths"]["/api/v1/queries"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    answer = serve().push(body["oneOf"][0]["example"])
+    assert answer.json() == {"accepted": 1, "duplicates": 0, "rejected": []}
+
+
 def test_every_answer_of_the_hot_paths_is_described(serve: Any, schema: dict[str, Any]) -> None:
     exporter: Exporter = serve()
     query = {"input": "a", "output": UNSURE, "id": "1"}

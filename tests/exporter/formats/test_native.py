@@ -205,6 +205,12 @@ def test_an_input_that_is_none_is_rejected(value: Any, code: str, reason: str) -
     assert (rejection.code, rejection.reason) == (code, reason)
 
 
+def test_an_unknown_modality_is_told_the_known_ones() -> None:
+    rejection = rejected({"input": "a", "modality": "video"})
+    assert rejection.code == "wrong_type"
+    assert rejection.reason == "modality: expected one of text, image, tabular, embedding, auto, llm, cv"
+
+
 def test_a_query_without_input_is_missing_a_field() -> None:
     rejection = rejected({"output": [1.0]})
     assert rejection.code == "missing_field"

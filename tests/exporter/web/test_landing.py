@@ -12,7 +12,7 @@ from tests.exporter.conftest import Exporter
 
 def test_every_link_leads_somewhere(serve: Any) -> None:
     exporter: Exporter = serve()
-    links = re.findall(r'href="([^"]+)"', exporter.get("/").text)
+    links = re.findall(r'<a href="([^"]+)"', exporter.get("/").text)
     assert {"/metrics", "/docs", "/-/healthy", "/-/ready"} <= set(links)
     assert {link: exporter.get(link).status_code for link in links} == dict.fromkeys(links, 200)
 
