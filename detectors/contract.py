@@ -1,7 +1,7 @@
 """What every detector keeps to: the one base class, its errors, and the place where the threshold is applied."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import msgspec
@@ -109,7 +109,7 @@ class Detector:
         """The results, whole, for some queries of the batch that was just scored; `scores` are those of all."""
         explainer = self.explainer()
         if explainer is None:
-            return [self.explain(index, scores.item(index)) for index in indices]
+            return [self._told(index, scores.item(index)) for index in indices]
         name, threshold, values = self.name, self.threshold, scores.tolist()
         suspicious, confidences = flags(scores, threshold).tolist(), self.confidences(scores).tolist()
         results = []
@@ -126,14 +126,15 @@ class Detector:
         """Score one query. Raises InvalidQuery when it cannot be judged: bad input is never "not suspicious"."""
         return self.process_batch([query])[0]
 
-    def process_batch(self, queries: Sequence[Query]) -> list[DetectionResult]:
+    def process_batch(self, queries: Iterable[Query]) -> list[DetectionResult]:
         """What `process` gives for each query, in order, computed together."""
+        queries = queries if isinstance(queries, list) else list(queries)
         for index, reason in self.unfit(queries).items():
             raise MissingField("query", f"{self.name} cannot judge it: {reason}", index)
         scores = self.score(queries)
         explainer = self.explainer()
         if explainer is None:
-            return [self.explain(index, score) for index, score in enumerate(scores.tolist())]
+            return [self._told(index, score) for index, score in enumerate(scores.tolist())]
         suspicious, confidences = flags(scores, self.threshold), self.confidences(scores)
         return unsaid(suspicious.tolist(), confidences.tolist(), self._wording(explainer, scores))
 
@@ -156,6 +157,12 @@ class Detector:
     def _make_prediction(self, score: float) -> DetectionResult:
         return self._result(score, score, f"{self.name}: score = {score:.4f}, threshold = {self.threshold:.4f}")
 
+    def _told(self, index: int, score: float) -> DetectionResult:
+        """The result in a detector's own words, with what every result has."""
+        result = self.explain(index, score)
+        result.metadata = {**result.metadata, **_facts(self.name, score, self.threshold)}
+        return result
+
     def _result(self, score: float, confidence: float, reason: str, **metadata: Any) -> DetectionResult:
         metadata = _facts(self.name, score, self.threshold) | metadata
         return DetectionResult(bool(flags(score, self.threshold)), confidence, reason, metadata)
@@ -174,16 +181,24 @@ class Detector:
 class Adapted(Detector):
     """A detector that keeps to the bare contract (score, threshold, get_state, reset_state), made a whole one.
 
-    Its own further attributes can be reached through it.
+    Its own further attributes can be reached through it; its threshold is read anew each time.
     """
 
     def __init__(self, detector: Any) -> None:
         self.detector = detector
-        super().__init__(getattr(detector, "config", None))
-        self.threshold = float(detector.threshold)
+        self.config = self.options = dict(getattr(detector, "config", None) or {})
         for name in ("buckets", "missing", "observed", "explain", "window_queries"):
             if hasattr(detector, name):
                 setattr(self, name, getattr(detector, name))
+
+    @property
+    def threshold(self) -> float:  # what the detector has now: it may learn
+        """The threshold of the adapted detector."""
+        return float(self.detector.threshold)
+
+    @threshold.setter
+    def threshold(self, threshold: float) -> None:
+        self.detector.threshold = threshold
 
     def __getattr__(self, name: str) -> Any:
         if name == "detector":  # not there yet: while the object is being copied
@@ -226,6 +241,8 @@ def flags(scores: Any, threshold: float) -> Any:
 def read_options(name: str, options_type: type[Options], config: Mapping[str, Any]) -> Any:
     """The detector's options from plain data. Raises ValueError that names the wrong key and the known ones."""
     known = options_type.__struct_fields__
+    # a threshold is often what numpy computed
+    config = {key: value.item() if isinstance(value, np.generic) else value for key, value in config.items()}
     unknown = sorted(set(config) - set(known))
     if unknown:
         raise ValueError(f"{name}: unknown option {', '.join(unknown)}; known: {', '.join(sorted(known))}")
@@ -233,7 +250,7 @@ def read_options(name: str, options_type: type[Options], config: Mapping[str, An
         if isinstance(value, float) and not math.isfinite(value):
             raise ValueError(f"{name}: option {key}: expected a finite number, got {value}")
     try:
-        return msgspec.convert(dict(config), options_type)
+        return msgspec.convert(config, options_type)
     except msgspec.ValidationError as error:
         what, _, where = str(error).partition(" - at ")
         raise ValueError(f"{name}: option {where.strip('`$.') or '?'}: {what[0].lower()}{what[1:]}") from None

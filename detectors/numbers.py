@@ -9,10 +9,11 @@ from detectors.contract import InvalidQuery
 NO_NUMBERS = {str, bytes, bool, type(None)}
 
 
-def finite_row(values: Any, field: str, what: str = "") -> np.ndarray:
+def finite_row(values: Any, field: str, what: str = "", instead: str = "") -> np.ndarray:
     """A list, tuple, array or tensor of numbers as float64 (d,).
 
-    Raises InvalidQuery for `field`, its message led by `what`, unless it is one row of at least one finite number.
+    Raises InvalidQuery for `field`, its message led by `what`, unless it is one row of at least one finite number;
+    `instead` says what to do about a number that is not.
     """
     what = what and f"{what}: "
     if hasattr(values, "detach"):  # a tensor, wherever it lies; torch is not imported
@@ -30,5 +31,5 @@ def finite_row(values: Any, field: str, what: str = "") -> np.ndarray:
     if row.ndim != 1 or not row.size:
         raise InvalidQuery(field, f"{what}expected one row of at least one number, got shape {row.shape}")
     if not np.isfinite(row).all():
-        raise InvalidQuery(field, f"{what}{row[~np.isfinite(row)][0]} is not a finite number")
+        raise InvalidQuery(field, f"{what}{row[~np.isfinite(row)][0]} is not a finite number{instead}")
     return row

@@ -18,6 +18,8 @@ FIELD = "model_output"
 
 #: a sum that is off by more than this is normalised, and the result says so
 SUM_TOLERANCE = 1e-3
+#: what to do with numbers that are no probabilities
+LOGITS = '; for scores before the softmax send {"logits": [...]}'
 
 
 def has_probabilities(output: Any) -> bool:
@@ -100,23 +102,20 @@ def distribution(output: Any) -> tuple[np.ndarray, bool]:
     """The probabilities of one answer, float64 (k,), and whether they had to be normalised. Raises InvalidQuery."""
     if isinstance(output, Mapping):
         if output.get("probabilities") is not None:
-            return _checked(finite_row(output["probabilities"], FIELD, "probabilities"))
+            return _checked(output["probabilities"])
         if output.get("logits") is not None:
             return _softmax(finite_row(output["logits"], FIELD, "logits")), False
         if output.get("logprobs") is not None:
             return _answer_or_not(finite_row(output["logprobs"], FIELD, "logprobs")), False
         raise InvalidQuery(FIELD, "expected probabilities, logits or logprobs, got " + (", ".join(output) or "nothing"))
-    return _checked(finite_row(output, FIELD, "probabilities"))
+    return _checked(output)
 
 
-def _checked(row: np.ndarray) -> tuple[np.ndarray, bool]:
+def _checked(values: Any) -> tuple[np.ndarray, bool]:
+    row = finite_row(values, FIELD, "probabilities", instead=LOGITS)
     outside = (row < 0.0) | (row > 1.0)
     if outside.any():
-        raise InvalidQuery(
-            FIELD,
-            f"{row[outside][0]:g} is not a probability (0 to 1); for scores before the softmax "
-            'send {"logits": [...]}',
-        )
+        raise InvalidQuery(FIELD, f"{row[outside][0]:g} is not a probability (0 to 1){LOGITS}")
     total = float(row.sum())
     if total <= 0.0:
         raise InvalidQuery(FIELD, "probabilities sum to 0")

@@ -14,7 +14,7 @@ class Query(msgspec.Struct, gc=False, eq=False):
         (PIL image, numpy array, torch tensor) or {"embedding": [numbers]}.
     model_output: what was answered: class probabilities (a list or array), or a mapping with one of the keys
         probabilities, logits, logprobs, label, text. None when it is not known.
-    timestamp: seconds since 1970; windows that are bounded in time run on it.
+    timestamp: seconds since 1970 (a datetime is taken as well); windows that are bounded in time run on it.
     hash, embedding: filled by the detectors that compute them.
     """
 

@@ -1,7 +1,9 @@
 """The detectors by name. Adding one is a file and a row here, or an entry point of the group `vedette.detectors`."""
 
+import warnings
 from collections.abc import Mapping
 from importlib.metadata import entry_points
+from inspect import signature
 from typing import Any
 
 from detectors.confidence import ConfidenceDetector
@@ -36,12 +38,11 @@ DETECTORS: dict[str, dict[str, Any]] = {
 
 
 def list_detectors(modality: str | None = None, base: str | None = None) -> dict[str, dict[str, Any]]:
-    """Detectors by name, each {"class", "modality", "base"}; those for `any` modality fit every one."""
+    """Detectors by name, each {"class", "modality", "base"}; of this modality (`any` is one) and base where given."""
     return {
         name: dict(row)
         for name, row in _known().items()
-        if modality in (None, row["modality"]) or (row["modality"] == "any" and modality in MODALITIES)
-        if base in (None, row["base"])
+        if modality in (None, row["modality"]) and base in (None, row["base"])
     }
 
 
@@ -49,15 +50,32 @@ def get_detector(name: str, config: Mapping[str, Any] | None = None, **kwargs: A
     """A new detector. `config` holds its options; other arguments go to its constructor.
 
     What is registered without being a `Detector` comes wrapped in one, so that every detector can do the same.
-    Raises ValueError for an unknown name or option, and names the known ones.
+    Raises ValueError for an unknown name, option or argument, and names the known ones.
     """
     known = _known()
     if name not in known:
         raise ValueError(f"unknown detector {name!r}; known: {', '.join(sorted(known))}")
-    detector = known[name]["class"](config, **kwargs)
+    detector = _made(name, known[name]["class"], config, kwargs)
     detector = detector if isinstance(detector, Detector) else Adapted(detector)
     detector.name = name
     return detector
+
+
+def _made(name: str, cls: Any, config: Mapping[str, Any] | None, arguments: dict[str, Any]) -> Any:
+    """A detector of that class; the constructor gets the configuration as `config`, or else as its first parameter.
+
+    One whose first parameter is something else, or that has none, can do without a configuration.
+    """
+    parameters = signature(cls).parameters
+    is_open = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+    unknown = [] if is_open else sorted(set(arguments) - set(parameters))
+    if unknown or (config and not parameters):
+        wrong = f"argument {', '.join(unknown)}" if unknown else f"option {', '.join(sorted(config or ()))}"
+        raise ValueError(f"{name}: unknown {wrong}; known: {', '.join(parameters) or 'none'}")
+    if is_open or "config" in parameters:
+        return cls(config=config, **arguments)
+    is_needed = any(parameter.default is parameter.empty for parameter in list(parameters.values())[:1])
+    return cls(config, **arguments) if config or is_needed else cls(**arguments)
 
 
 def load_from_config(config: Mapping[str, Any]) -> Detector:
@@ -87,7 +105,11 @@ def _known() -> dict[str, dict[str, Any]]:
     if _loaded is None:
         _loaded = {}
         for entry in entry_points(group="vedette.detectors"):
-            cls = entry.load()
+            try:
+                cls = entry.load()
+            except Exception as error:  # a broken package is no reason to be without all other detectors
+                warnings.warn(f"detector {entry.name!r} cannot be loaded: {error!r}", RuntimeWarning, stacklevel=2)
+                continue
             _loaded[entry.name] = {
                 "class": cls,
                 "modality": getattr(cls, "modality", "any"),

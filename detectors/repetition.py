@@ -12,6 +12,7 @@ Keys, in hexadecimal:
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from hashlib import sha256
 from typing import Annotated, Any, ClassVar
 
@@ -83,6 +84,10 @@ KEYS: dict[str, Callable[[Sequence[Any]], list[str]]] = {
     "embedding": number_keys,
     "image": image_keys,
 }
+
+
+def _seconds(timestamp: Any) -> float:
+    return timestamp.timestamp() if isinstance(timestamp, datetime) else timestamp
 
 
 class RepetitionDetector(Detector):
@@ -164,7 +169,7 @@ class RepetitionDetector(Detector):
     def _count_timed(self, keys: Sequence[str], batch: Sequence[Query]) -> list[int]:
         counted = []
         for key, query in zip(keys, batch, strict=True):
-            self._now = max(self._now, query.timestamp)  # a clock that is set back ages nothing
+            self._now = max(self._now, _seconds(query.timestamp))  # a clock that is set back ages nothing
             while self._times and self._times[0] <= self._now - self.options.window_seconds:
                 self._times.popleft()
                 self._forget_oldest()

@@ -30,8 +30,15 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     sys.exit(0)
 
 
+class _Parser(argparse.ArgumentParser):
+    """Tells what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="vedette", description="Judges the queries that reach ML models.")
+    parser = _Parser(prog="vedette", description="Judges the queries that reach ML models.")
     parser.add_argument("--version", action="version", version=f"vedette {VERSION}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     serve = _command(commands, "serve", "run the exporter", _serve)

@@ -72,9 +72,8 @@ class Service:
             reloaded_at=now,
         )
         registry = CollectorRegistry(auto_describe=False)
-        registry.register(VedetteCollector(self.exposed))
-        ProcessCollector(registry=registry)
-        PlatformCollector(registry=registry)
+        process = (ProcessCollector(registry=None), PlatformCollector(registry=None))
+        registry.register(VedetteCollector(self.exposed, process))
         self.http = HotPaths(
             push,
             detect,

@@ -148,9 +148,5 @@ def _explain(tally: Tally, scores: np.ndarray, asked: Asked) -> None:
             [alone] = asked.values()
             _failed(tally, alone, error)
         return
-    for result, (index, said) in zip(results, asked.items(), strict=True):
-        metadata = result.metadata
-        if "threshold" not in metadata:  # the words of a detector that is none of ours
-            facts = {"detector": tally.name, "score": scores.item(index), "threshold": float(tally.detector.threshold)}
-            metadata = {**metadata, **facts}
-        said.append(Outcome(tally.name, "ok", result.is_suspicious, result.confidence, result.reason, metadata))
+    for result, said in zip(results, asked.values(), strict=True):
+        said.append(Outcome(tally.name, "ok", result.is_suspicious, result.confidence, result.reason, result.metadata))

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import accumulate, repeat
+from itertools import accumulate, chain, repeat
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -205,15 +205,20 @@ class Block:
 
 
 class VedetteCollector(Collector):
-    """Fills the table from what the program counted, at each scrape."""
+    """Fills the table from what the program counted, at each scrape.
 
-    def __init__(self, exposed: Exposed) -> None:
-        self._exposed = exposed
+    process: collectors of what the process itself uses; their series count too, and are never left out.
+    """
+
+    def __init__(self, exposed: Exposed, process: Sequence[Collector] = ()) -> None:
+        self._exposed, self._process = exposed, process
 
     def collect(self) -> Iterator[Metric]:
         """The families of one page. Judging waits only while the counts are copied."""
         exposed = self._exposed
+        process = [metric for collector in self._process for metric in collector.collect()]
         page = Page(exposed.config.limits.series)
+        page.size = sum(len(metric.samples) for metric in process)
         with exposed.pipeline.lock:
             models = [(model, *_copied(model)) for model in exposed.pipeline.models.by_label.values()]
             judging = {tally.name: 0.0 for model, _, tallies in models for tally, _ in tallies}
@@ -226,7 +231,7 @@ class VedetteCollector(Collector):
         exposed.series_dropped += page.dropped
         page.size -= 2
         page.add(_about(page, exposed))
-        return page.metrics()
+        return chain(page.metrics(), process)
 
 
 def _copied(model: WatchedModel) -> tuple[dict[str, Any], list[tuple[Tally, int | None]]]:

@@ -37,7 +37,18 @@ def pixels_from_base64(value: dict[str, Any], limits: Limits) -> np.ndarray:
     if len(raw) != math.prod(shape) * kind.itemsize:
         expected = math.prod(shape) * kind.itemsize
         raise Refused("invalid_input", f"input.pixels_base64: {len(raw)} bytes, expected {expected} for shape {shape}")
-    return finite(np.frombuffer(raw, kind).reshape(shape))
+    return _in_scale(np.frombuffer(raw, kind)).reshape(shape)
+
+
+def _in_scale(numbers: np.ndarray) -> np.ndarray:
+    """The same numbers; raises Refused for integers beyond 0 to 255 and for floats that float32 cannot hold."""
+    if numbers.dtype.kind == "f":
+        with np.errstate(over="ignore"):  # what float32 cannot hold is infinite there, and refused
+            finite(numbers.astype(np.float32))
+    elif numbers.dtype.itemsize > 1 and (numbers.min() < 0 or numbers.max() > 255):
+        wrong = numbers.min() if numbers.min() < 0 else numbers.max()
+        raise Refused("invalid_input", f"input: integers are 0 to 255, got {wrong}; send other scales as floats 0 to 1")
+    return numbers
 
 
 def image_from_base64(value: dict[str, Any], limits: Limits) -> np.ndarray:

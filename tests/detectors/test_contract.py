@@ -321,7 +321,37 @@ def test_a_prediction_of_one_s_own_is_used():
         def _make_prediction(self, score):
             return DetectionResult(score > 0.5, 1.0, "sure", {})
 
-    assert Sure().process(Query("a")) == DetectionResult(True, 1.0, "sure", {})
+    facts = {"detector": "detector", "score": 0.7, "threshold": 0.5}
+    assert Sure().process(Query("a")) == DetectionResult(True, 1.0, "sure", facts)
+
+
+def test_a_prediction_of_one_s_own_still_names_detector_score_and_threshold():
+    class Terse(LengthDetector):
+        def _make_prediction(self, score):
+            return DetectionResult(score > 2, score, "terse", {"threshold": "mine", "note": 1})
+
+    [result] = Terse({"threshold": 2}).process_batch([Query("abc")])
+    assert result.metadata == {"detector": "length", "score": 0.75, "threshold": 2.0, "note": 1}
+
+
+def test_a_threshold_that_a_bare_detector_learns_is_the_one_that_flags(own_names):
+    register_detector("bare", BareDetector, modality="text", base="custom")
+    detector = get_detector("bare")
+    detector.detector.threshold = 10_000.0
+    result = detector.process(Query("abc"))
+    assert (result.is_suspicious, result.metadata["threshold"]) == (False, 10_000.0)
+    detector.threshold = 0.0
+    assert detector.process(Query("abc")).is_suspicious
+
+
+def test_a_batch_may_come_from_a_generator(name, good):
+    results = get_detector(name).process_batch(query for query in good)
+    assert results == get_detector(name).process_batch(good)
+    assert results
+
+
+def test_an_option_may_be_what_numpy_computed():
+    assert get_detector("similarity", {"threshold": np.float32(0.5), "max_history_size": np.int64(7)}).threshold == 0.5
 
 
 def test_words_of_one_s_own_for_arrays_are_used_in_batches_and_alone():

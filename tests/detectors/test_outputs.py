@@ -1,3 +1,4 @@
+import math
 from decimal import Decimal
 from fractions import Fraction
 
@@ -120,3 +121,10 @@ def test_what_holds_probabilities_is_told_by_its_form():
         assert has_probabilities(output)
     for output in (None, "cat", 1.0, True, {"label": "cat"}, {"text": "a", "logprobs": None}, {}):
         assert not has_probabilities(output)
+
+
+@pytest.mark.parametrize("wrong", [-0.1, 1.1, math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("form", [list, np.array, lambda numbers: {"probabilities": numbers}])
+def test_what_is_no_probability_is_told_about_logits(form, wrong):
+    with pytest.raises(InvalidQuery, match=r'; for scores before the softmax send \{"logits": \[\.\.\.\]\}$'):
+        distribution(form([wrong, 0.5]))

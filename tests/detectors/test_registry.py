@@ -43,9 +43,9 @@ def test_the_list_is_a_copy():
     assert list_detectors()["confidence"]["class"] is ConfidenceDetector
 
 
-def test_a_modality_includes_what_fits_any():
-    text = set(list_detectors(modality="text"))
-    assert text == {"confidence", "repetition", "similarity", "text_repetition", "text_similarity"}
+def test_a_modality_selects_the_detectors_for_it():
+    assert set(list_detectors(modality="text")) == {"text_repetition", "text_similarity"}
+    assert set(list_detectors(modality="any")) == {"confidence", "repetition", "similarity"}
     assert list_detectors(modality="sound") == {}
 
 
@@ -56,7 +56,7 @@ def test_a_base_selects_its_family():
         "tabular_repetition",
         "image_repetition",
     }
-    assert set(list_detectors(modality="image", base="similarity_detector")) == {"similarity", "image_similarity"}
+    assert set(list_detectors(modality="image", base="similarity_detector")) == {"image_similarity"}
 
 
 def test_names_in_the_list_are_those_of_the_classes():
@@ -86,6 +86,58 @@ def test_arguments_beyond_the_options_reach_the_constructor():
     assert detector.process_batch([Query("a"), Query("b")])[1].metadata["score"] == 1.0
 
 
+@pytest.mark.parametrize(
+    ("name", "argument", "known"), [("confidence", "threshold", "config"), ("similarity", "model", "config, embed")]
+)
+def test_an_unknown_argument_is_refused_and_the_known_ones_named(name, argument, known):
+    with pytest.raises(ValueError, match=rf"^{name}: unknown argument {argument}; known: {known}$"):
+        get_detector(name, **{argument: 1})
+
+
+class Plain:
+    """Keeps to the bare contract, and has no constructor."""
+
+    threshold = 0.5
+
+    def score(self, batch):
+        return [1.0] * len(batch)
+
+    def get_state(self):
+        return {}
+
+    def reset_state(self):
+        pass
+
+
+def test_a_class_without_a_constructor_will_do(own_names):
+    register_detector("plain", Plain, modality="text", base="custom")
+    for config in (None, {}):
+        assert get_detector("plain", config).process(Query("a")).is_suspicious
+    with pytest.raises(ValueError, match=r"^plain: unknown option level; known: none$"):
+        get_detector("plain", {"level": 1})
+
+
+def test_a_constructor_with_parameters_of_its_own_gets_them_and_no_more(own_names):
+    class Set(Plain):
+        def __init__(self, threshold=0.5, **more):
+            self.threshold, self.more = threshold, more
+
+    class Named(Plain):
+        def __init__(self, settings=None):
+            self.settings = settings
+
+    class Keyed(Plain):
+        def __init__(self, threshold=0.5, config=None):
+            self.threshold, self.config = threshold, config
+
+    for name, cls in {"set": Set, "named": Named, "keyed": Keyed}.items():
+        register_detector(name, cls, modality="text", base="custom")
+    assert get_detector("set", {"a": 1}, threshold=0.7).more == {"config": {"a": 1}}
+    assert (get_detector("named", {"a": 1}).settings, get_detector("named").settings) == ({"a": 1}, None)
+    assert get_detector("keyed", {"a": 1}).config == {"a": 1}
+    assert get_detector("keyed", threshold=0.7).threshold == 0.7
+
+
 def test_an_own_detector_is_found_by_its_name(own_names):
     register_detector("quiet", Quiet, modality="text", base="custom")
     assert get_detector("quiet").process(Query("a")).metadata["detector"] == "quiet"
@@ -112,6 +164,19 @@ def test_plug_ins_of_installed_packages_are_found(monkeypatch):
     monkeypatch.setattr(registry, "_loaded", None)
     monkeypatch.setattr(registry, "entry_points", lambda group: here if group == "vedette.detectors" else [])
     assert list_detectors()["quiet"] == {"class": Quiet, "modality": "text", "base": "custom"}
+
+
+def test_a_plug_in_that_is_broken_leaves_the_others_usable(monkeypatch):
+    here = [
+        EntryPoint("broken", "no_such_package:Broken", "vedette.detectors"),
+        EntryPoint("quiet", f"{__name__}:Quiet", "vedette.detectors"),
+    ]
+    monkeypatch.setattr(registry, "_loaded", None)
+    monkeypatch.setattr(registry, "entry_points", lambda group: here)
+    with pytest.warns(RuntimeWarning, match="detector 'broken' cannot be loaded: .*no_such_package"):
+        found = list_detectors()
+    assert {"quiet", "confidence"} <= set(found)
+    assert "broken" not in found
 
 
 def test_all_public_names_exist():

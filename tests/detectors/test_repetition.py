@@ -1,4 +1,5 @@
 import hashlib
+from datetime import datetime, timedelta
 
 import numpy as np
 import pandas as pd
@@ -197,3 +198,13 @@ def test_the_position_of_a_bad_query_is_that_in_the_batch():
     with pytest.raises(InvalidQuery) as refused:
         RepetitionDetector().score([Query("a"), Query([1.0]), Query("b"), Query([float("nan")])])
     assert refused.value.index == 3
+
+
+def test_a_timestamp_may_be_a_datetime():
+    detector = TextRepetitionDetector({"window_seconds": 10})
+    start = datetime(2026, 1, 31, 12)
+    scores = [
+        detector.process(Query("a", timestamp=start + timedelta(seconds=seconds))).metadata["score"]
+        for seconds in (0, 5, 20)
+    ]
+    assert scores == [1, 2, 1]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry, PlatformCollector, generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 
@@ -197,6 +197,21 @@ def test_the_series_are_counted_and_bounded_a_model_at_a_time(config: Build, exp
     assert bounded["series_dropped_total"] == len(full) - len(bounded)
     assert {name for name in full if 'model="m4"' in name} == set(full) - set(bounded)
     assert page(exposed)["series_dropped_total"] == 2 * (len(full) - len(bounded))
+
+
+def test_the_series_of_the_process_count_too_and_are_never_left_out(config: Build, expose: Any) -> None:
+    process = (PlatformCollector(registry=None),)
+    full = list(VedetteCollector(expose(config()), process).collect())
+    series = sum(len(family.samples) for family in full)
+    for limit, has_models in ((series, True), (series - 1, False)):
+        families = {
+            family.name: family
+            for family in VedetteCollector(expose(config(limits=Limits(series=limit))), process).collect()
+        }
+        assert "python_info" in families
+        assert ("vedette_queries" in families) == has_models
+        [exposed] = families["vedette_series"].samples
+        assert exposed.value == sum(len(family.samples) for family in families.values()) <= limit
 
 
 def test_names_from_outside_cannot_write_on_the_page(config: Build, expose: Any) -> None:

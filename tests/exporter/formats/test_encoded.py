@@ -103,6 +103,21 @@ def test_pixels_that_are_not_finite_are_refused() -> None:
         pixels_from_base64(pixels(np.array([[1, np.nan]], np.float16)), LIMITS)
 
 
+@pytest.mark.parametrize(
+    ("sent", "reason"),
+    [
+        (np.array([[0, 256]], np.int16), "integers are 0 to 255, got 256; send other scales as floats 0 to 1"),
+        (np.array([[-1, 0]], np.int32), "integers are 0 to 255, got -1; send other scales as floats 0 to 1"),
+        (np.array([[65535]], np.uint16), "integers are 0 to 255, got 65535; send other scales as floats 0 to 1"),
+        (np.array([[1e39]]), "holds a number that is not finite"),
+    ],
+)
+def test_pixels_that_no_detector_takes_are_refused(sent: np.ndarray, reason: str) -> None:
+    with pytest.raises(Refused) as refused:
+        pixels_from_base64(pixels(sent), LIMITS)
+    assert (refused.value.code, refused.value.reason) == ("invalid_input", f"input: {reason}")
+
+
 def test_a_picture_has_as_many_pixels_as_are_allowed_and_not_one_more() -> None:
     limits = Limits(image_pixels=4)
     assert pixels_from_base64(pixels(np.zeros((2, 2, 4), np.uint8)), limits).shape == (2, 2, 4)
