@@ -32,7 +32,7 @@ def test_a_server_that_is_no_longer_wanted_is_ended_before_it_is_ready(tmp_path:
     stop.set()
     command = [sys.executable, "-c", "import time; time.sleep(600)"]
     with (
-        pytest.raises(Failure, match="did not start"),
+        pytest.raises(Failure, match="stopped before everything ran"),
         running(command, f"127.0.0.1:{free_port()}", tmp_path / "log", stop),
     ):
         raise AssertionError("it is not running")
