@@ -158,8 +158,9 @@ class Detector:
         return self._result(score, score, f"{self.name}: score = {score:.4f}, threshold = {self.threshold:.4f}")
 
     def _told(self, index: int, score: float) -> DetectionResult:
-        """The result in a detector's own words, with what every result has."""
+        """The result in a detector's own words, in plain types, with what every result has."""
         result = self.explain(index, score)
+        result.is_suspicious, result.confidence = bool(result.is_suspicious), float(result.confidence)
         result.metadata = {**result.metadata, **_facts(self.name, score, self.threshold)}
         return result
 

@@ -328,9 +328,10 @@ def test_a_prediction_of_one_s_own_is_used():
 def test_a_prediction_of_one_s_own_still_names_detector_score_and_threshold():
     class Terse(LengthDetector):
         def _make_prediction(self, score):
-            return DetectionResult(score > 2, score, "terse", {"threshold": "mine", "note": 1})
+            return DetectionResult(np.bool_(score > 2), np.float32(score), "terse", {"threshold": "mine", "note": 1})
 
     [result] = Terse({"threshold": 2}).process_batch([Query("abc")])
+    assert json.loads(json.dumps(result.dict())) == result.dict()
     assert result.metadata == {"detector": "length", "score": 0.75, "threshold": 2.0, "note": 1}
 
 
