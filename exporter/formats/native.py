@@ -72,7 +72,7 @@ class NativeEvent(
 
     input_data: Input
     model_output: Output = None
-    metadata: dict[str, Any] = msgspec.field(default_factory=dict)
+    metadata: dict[str, Any] | None = msgspec.field(default_factory=dict)  # type: ignore[assignment]
 
 
 class MonitaurEvent(Event, gc=False, eq=False, kw_only=True):
@@ -140,6 +140,7 @@ def _is_plain(event: Event, longest: int) -> bool:
         and event.timestamp is None
         and event.modality is None
         and event.tokens is None
+        and event.metadata is not None
         and type(event.id) is not int
         and event.id != ""
         and event.client != ""
@@ -263,6 +264,8 @@ def _finish(event: Event, limits: Limits) -> None:
         event.id = str(event.id)
     # what senders write who have none: as a name it would make all their queries one
     event.id, event.client = event.id or None, event.client or None
+    if event.metadata is None:
+        event.metadata = {}
     if event.modality is not None:
         event.modality = _MODALITIES.get(event.modality, event.modality)  # type: ignore[assignment]
     if event.timestamp is not None:

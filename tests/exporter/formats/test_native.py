@@ -548,3 +548,8 @@ def test_bad_records_are_named_by_their_positions_and_the_others_taken(
     assert [rejection.index for rejection in rejections] == bad
     good = [record["input"] for record in records if not isinstance(record, bytes)]
     assert [query.input_data for query in queries] == good
+
+
+def test_attributes_that_are_null_are_none() -> None:
+    [query], rejections = native.decode(b'{"input": "a", "attributes": null}', Limits())
+    assert (query.metadata, list(rejections)) == ({}, [])
