@@ -57,8 +57,9 @@ def _is_vector(value: Any) -> bool:
 
 def kinds(inputs: Sequence[Any], taken: Container[str]) -> dict[str, list[int]]:
     """Positions of the inputs by kind. Raises InvalidQuery with the position of one whose kind is not in `taken`."""
-    if set(map(type, inputs)) == {str} and "text" in taken:
-        return {"text": list(range(len(inputs)))}
+    kind = _kind_of_all(inputs)
+    if kind is not None and kind in taken:
+        return {kind: list(range(len(inputs)))}
     positions: dict[str, list[int]] = {}
     for index, value in enumerate(inputs):
         kind = kind_of(value)
@@ -66,6 +67,15 @@ def kinds(inputs: Sequence[Any], taken: Container[str]) -> dict[str, list[int]]:
             raise InvalidQuery(FIELD, f"{EXPECTED}, got {_described(value)}", index)
         positions.setdefault(kind, []).append(index)
     return positions
+
+
+def _kind_of_all(values: Sequence[Any]) -> str | None:
+    """The kind of plain texts, or of arrays with as many axes each, as most batches are; None for anything else."""
+    types = set(map(type, values))
+    if types == {str}:
+        return "text"
+    axes = {value.ndim for value in values} if types == {np.ndarray} else set()
+    return _KIND_BY_AXES.get(axes.pop()) if len(axes) == 1 else None
 
 
 def _described(value: Any) -> str:
@@ -108,8 +118,9 @@ def missing(value: Any, taken: Container[str]) -> str | None:
 
 def unfit(values: Sequence[Any], taken: Container[str]) -> dict[int, str]:
     """What `missing` says of each input, by position, where it says something."""
-    if "text" in taken and set(map(type, values)) == {str} and REDACTED not in values:
-        return {}  # plain texts, as most batches are
+    kind = _kind_of_all(values)
+    if kind is not None and kind in taken and (kind != "text" or REDACTED not in values):
+        return {}
     return {index: reason for index, value in enumerate(values) if (reason := missing(value, taken))}
 
 
@@ -125,6 +136,17 @@ def text_of(value: Any) -> str:
 def numbers_of(value: Any) -> np.ndarray:
     """A vector as float64 (d,). Raises InvalidQuery unless it is one row of at least one finite number."""
     return finite_row(value["embedding"] if isinstance(value, Mapping) else value, FIELD)
+
+
+def alike_numbers(values: Sequence[Any]) -> np.ndarray | None:
+    """What `numbers_of` gives for each, as rows, where all are arrays of finite floats of one length; else None."""
+    arrays = [value["embedding"] if type(value) is dict else value for value in values]
+    if set(map(type, arrays)) != {np.ndarray} or len({(array.shape, array.dtype) for array in arrays}) != 1:
+        return None
+    if arrays[0].ndim != 1 or arrays[0].dtype.kind != "f" or not arrays[0].size:
+        return None
+    rows = np.array(arrays, dtype=np.float64)
+    return rows if np.isfinite(rows).all() else None
 
 
 def features_of(value: Any) -> dict[str, Any]:

@@ -54,6 +54,9 @@ def _text_vectors(values: Sequence[Any]) -> list[Vectors]:
 
 
 def _number_vectors(values: Sequence[Any]) -> list[Vectors]:
+    alike = inputs.alike_numbers(values)
+    if alike is not None:
+        return [(("numbers", alike.shape[1]), np.arange(len(values)), unit(alike))]
     rows = inputs.each(inputs.numbers_of, values)
     return [
         (("numbers", length), positions, unit(np.stack([rows[index] for index in positions])))

@@ -4,7 +4,7 @@ import pytest
 from PIL import Image
 
 from detectors import InvalidQuery
-from detectors.inputs import each, features_of, is_redacted, kind_of, kinds, missing, numbers_of, text_of
+from detectors.inputs import alike_numbers, each, features_of, is_redacted, kind_of, kinds, missing, numbers_of, text_of
 
 
 @pytest.mark.parametrize(
@@ -154,3 +154,17 @@ def test_wrong_features_are_named(value, message):
 def test_an_error_gets_the_position_of_its_input():
     with pytest.raises(InvalidQuery, match="query 2: input_data"):
         each(text_of, ["a", "b", [1], "c"])
+
+
+def test_arrays_of_one_length_are_read_together_as_each_alone():
+    arrays = [np.array([1.0, 2.0], np.float32), np.array([3.0, 4.0], np.float32)]
+    together = alike_numbers([arrays[0], {"embedding": arrays[1]}])
+    assert together.tolist() == [numbers_of(array).tolist() for array in arrays]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [[1.0, 2.0], np.array([1.0]), np.array([1, 2]), np.array([1.0, np.nan]), np.ones((1, 2)), {"embedding": [1, 2]}],
+)
+def test_what_is_not_alike_is_left_to_be_read_one_by_one(other):
+    assert alike_numbers([np.array([1.0, 2.0]), other]) is None
