@@ -1,12 +1,11 @@
-"""uvicorn as it comes (without its access log), with a handler that reads the body and gives a constant answer."""
+"""uvicorn with the exporter's own settings, and a handler that reads the body and gives a short constant answer."""
 
 import sys
 from typing import Any
 
 import uvicorn
 
-#: as long as an answer of /detect with one detector
-ANSWER = b'{"constant": "' + b"x" * 430 + b'"}'
+ANSWER = b'{"is_suspicious":false,"confidence":0.5,"reason":"constant","metadata":{},"detections":[]}'
 HEADERS = [(b"content-type", b"application/json"), (b"content-length", str(len(ANSWER)).encode())]
 
 
@@ -29,4 +28,5 @@ if __name__ == "__main__":
         access_log=False,
         server_header=False,
         log_level="error",
+        proxy_headers=False,
     )
