@@ -22,6 +22,7 @@ from exporter.config_file import ConfigError
 from exporter.metrics import Exposed, VedetteCollector
 from exporter.models import Models
 from exporter.pipeline import Pipeline
+from exporter.protocol import Connections, bounded
 from exporter.server import HotPaths
 from exporter.sources.detect import DetectIntake
 from exporter.sources.drop.directory import DropDirectory
@@ -55,6 +56,7 @@ class Service:
         self._push = push = PushIntake(self.pipeline, duplicates, limits)
         self._detect = detect = DetectIntake(self.pipeline, duplicates, limits)
         self.canary = Canary(self.pipeline, limits)
+        self.connections = Connections(limits)
         self._drop = self._drop_directory(config)
         now = time.time()
         self.exposed = Exposed(
@@ -66,6 +68,7 @@ class Service:
                 **({"drop": self._drop.queries.counts} if self._drop else {}),
             },
             files=self._drop.queries.files if self._drop else None,
+            http=self.connections,
             canary=self.canary,
             open_intake=not is_loopback(options.host),
             epoch=now,
@@ -101,7 +104,7 @@ class Service:
         change = difference(self.exposed.config, config, seen=list(models.by_label))
         with self.pipeline.lock:
             self.pipeline.watch(Models(config, previous=self.pipeline.models))
-        self._push.limits = self._detect.limits = config.limits
+        self._push.limits = self._detect.limits = self.connections.limits = config.limits
         if self._drop:
             self._drop.queries.limits = config.limits
         self.http.body_bytes = config.limits.body_bytes
@@ -119,7 +122,7 @@ class Service:
             uvicorn.Config(
                 self.http,
                 loop="uvloop",
-                http="httptools",
+                http=bounded(self.connections),
                 ws="none",
                 lifespan="off",
                 access_log=False,

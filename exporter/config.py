@@ -165,6 +165,10 @@ class Limits(Record, frozen=True, kw_only=True):
     text_characters: Count = 1_000_000
     vector_numbers: Count = 100_000
     image_pixels: Count = 16_000_000
+    connections: Count = 1_000
+    header_timeout: Seconds = 10.0
+    body_timeout: Seconds = 30.0
+    idle_timeout: Seconds = 75.0
 
 
 class External(Record, frozen=True, kw_only=True):

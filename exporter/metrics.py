@@ -6,7 +6,7 @@ and the dashboards are checked against.
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate, chain, repeat
@@ -74,6 +74,10 @@ FAMILIES = (
     Family("queries_id_reused_total", "counter", ("model",), "Queries whose id came before with other content"),
     Family("queue_queries", "gauge", (), "Queries that wait to be judged"),
     Family("queue_capacity_queries", "gauge", (), "Queries that may wait"),
+    Family("http_connections", "gauge", (), "Open HTTP connections"),
+    Family(
+        "http_connections_closed_total", "counter", ("reason",), "HTTP connections closed because they broke a bound"
+    ),
     Family("open_intake", "gauge", (), "1 when anybody who reaches a non-loopback address may push"),
     Family("drop_files_total", "counter", (), "Files of the drop directory read to their end"),
     Family("drop_files_failed_total", "counter", ("reason",), "Files of the drop directory that hold a failure"),
@@ -125,6 +129,18 @@ class Files(Protocol):
         """Files that are seen and not read yet."""
 
 
+class Http(Protocol):
+    """What is known of HTTP connections."""
+
+    @property
+    def open(self) -> Sized:
+        """Those that are open."""
+
+    @property
+    def closed(self) -> Mapping[str, int]:
+        """Those that broke a bound, by reason."""
+
+
 class Heartbeat(Protocol):
     """When the canary last came through."""
 
@@ -140,6 +156,7 @@ class Exposed:
     intake: Mapping[str, Intake]
     canary: Heartbeat
     files: Files | None = None
+    http: Http | None = None
     open_intake: bool = False
     epoch: float = 0.0
     reload_successful: bool = True
@@ -269,6 +286,10 @@ def _own(exposed: Exposed, seconds: Mapping[str, float], delays: Sequence[int], 
     block.histogram("judging_delay_seconds", _bounds(DELAY_BUCKETS), delays, delay_sum)
     block.add("queue_queries", pipeline.waiting)
     block.add("queue_capacity_queries", pipeline.capacity)
+    if exposed.http is not None:
+        block.add("http_connections", len(exposed.http.open))
+        for reason, closed in exposed.http.closed.items():
+            block.add("http_connections_closed_total", closed, {"reason": reason})
     block.add("open_intake", exposed.open_intake)
     block.add("folded_labels_total", pipeline.models.folded, {"label": "model"})
     if exposed.files is not None:

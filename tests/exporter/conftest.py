@@ -26,6 +26,7 @@ from exporter.delivery import Delivery
 from exporter.metrics import Exposed, VedetteCollector
 from exporter.models import Models
 from exporter.pipeline import Pipeline
+from exporter.protocol import Connections, bounded
 from exporter.server import HotPaths
 from exporter.sources.detect import DetectIntake
 from exporter.sources.duplicates import Duplicates
@@ -120,7 +121,10 @@ class Exporter:
         self.detect_intake = DetectIntake(self.pipeline, self.duplicates, limits, clock)
         self.canary = Canary(self.pipeline, limits)
         intake = {"push": self.push_intake.counts, "detect": self.detect_intake.counts}
-        self.exposed = Exposed(config=config, pipeline=self.pipeline, intake=intake, canary=self.canary)
+        self.connections = Connections(limits)
+        self.exposed = Exposed(
+            config=config, pipeline=self.pipeline, intake=intake, canary=self.canary, http=self.connections
+        )
         registry = CollectorRegistry(auto_describe=False)
         registry.register(VedetteCollector(self.exposed))
         behind = build_api(reload, "/metrics")
@@ -131,7 +135,9 @@ class Exporter:
         self.session = session()
         self._judging = False
         self._server = uvicorn.Server(
-            uvicorn.Config(http, http="httptools", ws="none", lifespan="off", log_config=None, access_log=False)
+            uvicorn.Config(
+                http, http=bounded(self.connections), ws="none", lifespan="off", log_config=None, access_log=False
+            )
         )
         self._thread = threading.Thread(target=self._server.run, args=([self._listener],))
 

@@ -18,6 +18,7 @@ from exporter.formats import REJECTION_CODES
 from exporter.metrics import FAMILIES, PREFIX, Exposed, VedetteCollector
 from exporter.models import ERROR_REASONS, SKIP_REASONS, Models
 from exporter.pipeline import Pipeline
+from exporter.protocol import Connections
 from exporter.sources.counts import IntakeCounts
 from tests.exporter.conftest import CONFIDENCE, SURE, UNSURE, Clock, LengthDetector, samples
 
@@ -240,7 +241,8 @@ def test_a_detector_that_does_not_say_what_it_looks_back_on_leaves_the_page_whol
 
 
 def test_every_family_is_on_a_page_where_everything_has_happened(config: Build, expose: Any) -> None:
-    exposed = expose(config(models=(Model(name="m", expected_interval=5.0),)), files=Files())
+    named = config(models=(Model(name="m", expected_interval=5.0),))
+    exposed = expose(named, files=Files(), http=Connections(named.limits))
     exposed.canary.succeeded_at = 1.0
     judge(exposed, Query("a", UNSURE))
     shown = {family.name for family in registry(exposed).collect()}

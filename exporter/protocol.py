@@ -1,0 +1,186 @@
+"""HTTP connections within bounds: how many, how large their headers are, and how long each part may take.
+
+uvicorn bounds none of these, so that whoever opens connections and sends slowly would keep everybody else out.
+"""
+
+import asyncio
+import logging
+from collections import Counter
+from typing import Any, Literal
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from exporter.config import Limits
+from exporter.sources.reply import to_json
+
+#: why connections are closed that would have gone on; answer_not_read: the client takes nothing of what it is sent
+CLOSE_REASONS = ("header_timeout", "body_timeout", "too_many", "headers_too_large", "answer_not_read")
+#: request line and headers of one request, in bytes
+HEADER_BYTES = 64 * 1024
+
+log = logging.getLogger(__name__)
+
+#: where a request stands on its way in; "waiting": for the first byte of the next one
+Phase = Literal["waiting", "headers", "body"]
+
+
+class Connections:
+    """The open connections of a service, and how many were closed for which reason. Used on the event loop."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.open: set[BoundedProtocol] = set()
+        self.closed: Counter[str] = Counter(dict.fromkeys(CLOSE_REASONS, 0))
+        self._sweep: asyncio.TimerHandle | None = None
+
+    def add(self, connection: "BoundedProtocol") -> bool:
+        """Look after a connection from now on. False when there is no room for it."""
+        if len(self.open) >= self.limits.connections:
+            return False
+        self.open.add(connection)
+        if self._sweep is None:
+            self._look_again_soon(connection.loop)
+        return True
+
+    def _look_again_soon(self, loop: asyncio.AbstractEventLoop) -> None:
+        # one timer for all connections: one for each request would cost more than many requests do
+        limits = self.limits
+        interval = min(1.0, limits.header_timeout / 2, limits.body_timeout / 2, limits.idle_timeout / 2)
+        self._sweep = loop.call_later(interval, self._look, loop)
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._sweep = None
+        now = loop.time()
+        for connection in list(self.open):
+            if now >= connection.deadline:
+                connection.expire()
+        if self.open:
+            self._look_again_soon(loop)
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """One connection. A subclass names the `connections` that it belongs to."""
+
+    bounds: Connections
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        #: seconds on the clock of the loop at which `expire` is called
+        self.deadline = 0.0
+        self._phase: Phase = "headers"
+        self._header_bytes = 0
+        self._unsent = 0
+
+    # -- what the transport calls
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A client has connected."""
+        super().connection_made(transport)
+        self.deadline = self.loop.time() + self.bounds.limits.header_timeout
+        if not self.bounds.add(self):
+            self._refuse(503, "too many connections", "too_many")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is no more."""
+        self.bounds.open.discard(self)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """A piece of a request, or of several."""
+        if self._phase != "body":
+            self._header_bytes += len(data)
+        super().data_received(data)
+        if self._phase == "headers" and self._header_bytes > HEADER_BYTES and not self.transport.is_closing():
+            self._refuse_headers()
+
+    def resume_writing(self) -> None:
+        """The client takes what it is sent."""
+        self._unsent = 0
+        super().resume_writing()
+
+    # -- what the parser calls
+
+    def on_message_begin(self) -> None:
+        """The first byte of a request."""
+        super().on_message_begin()
+        self._phase, self.deadline = "headers", self.loop.time() + self.bounds.limits.header_timeout
+
+    def on_headers_complete(self) -> None:
+        """The headers are there, the body is to come."""
+        if self._header_bytes > HEADER_BYTES and self._size_of_headers() > HEADER_BYTES:
+            self._refuse_headers()
+            raise ValueError("headers too large")  # ends the parsing
+        self._phase, self.deadline = "body", self.loop.time() + self.bounds.limits.body_timeout
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The last byte of a request."""
+        self._header_bytes = 0
+        self._wait()
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP, unless it was answered already."""
+        if not self.transport.is_closing():
+            super().send_400_response(msg)
+
+    # -- the end of an answer
+
+    def on_response_complete(self) -> None:
+        """The answer is on its way."""
+        super().on_response_complete()
+        if self.timeout_keep_alive_task is not None:  # idle connections are seen to with the others
+            self.timeout_keep_alive_task.cancel()
+            self.timeout_keep_alive_task = None
+        if self._phase == "waiting":
+            self._wait()
+
+    # -- bounds
+
+    def expire(self) -> None:
+        """The deadline has passed: close, unless it is not the client that we wait for."""
+        unsent = self.transport.get_write_buffer_size()
+        if unsent and unsent == self._unsent:
+            self.bounds.closed["answer_not_read"] += 1
+            self.transport.abort()
+        elif unsent or self._is_answering() or self.flow.read_paused or self.transport.is_closing():
+            self._unsent = unsent
+            self.deadline = self.loop.time() + self.bounds.limits.idle_timeout
+        elif self._phase == "waiting":
+            self.transport.close()
+        elif self._phase == "headers":
+            self._refuse(408, "the headers took too long", "header_timeout")
+        else:
+            self._refuse(408, "the body took too long", "body_timeout")
+
+    def _is_answering(self) -> bool:
+        """Whether a request that came whole waits for its answer."""
+        pending = self.cycle is not None and not self.cycle.response_complete
+        return bool(self.pipeline) or (pending and self._phase != "body")
+
+    def _wait(self) -> None:
+        self._phase, self.deadline = "waiting", self.loop.time() + self.bounds.limits.idle_timeout
+
+    def _size_of_headers(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+
+    def _refuse_headers(self) -> None:
+        self._refuse(431, f"the headers are larger than the {HEADER_BYTES} bytes allowed", "headers_too_large")
+
+    def _refuse(self, status: int, detail: str, reason: str) -> None:
+        """Say why, unless an answer has begun, and close."""
+        self.bounds.closed[reason] += 1
+        pending = self.cycle is not None and not self.cycle.response_complete
+        if not (self._phase == "body" and (not pending or self.cycle.response_started)):
+            body = to_json({"detail": detail})
+            lines = [name + b": " + value for name, value in self.server_state.default_headers]
+            lines += [b"content-type: application/json", b"content-length: %d" % len(body), b"connection: close"]
+            self.transport.write(STATUS_LINE[status] + b"\r\n".join(lines) + b"\r\n\r\n" + body)
+        if pending:
+            self.cycle.disconnected = True  # what the application still says goes nowhere
+        self.transport.close()
+
+
+def bounded(bounds: Connections) -> type[BoundedProtocol]:
+    """The protocol for uvicorn's `http` setting, with its connections counted here."""
+    return type("Bounded", (BoundedProtocol,), {"bounds": bounds})

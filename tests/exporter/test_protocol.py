@@ -1,0 +1,233 @@
+"""HTTP connections within bounds, over the wire."""
+
+import contextlib
+import select
+import socket
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from exporter.config import Config, Limits
+from exporter.protocol import HEADER_BYTES
+from tests.exporter.conftest import Exporter
+
+Build = Callable[..., Config]
+Start = Callable[..., Exporter]
+BODY = b'{"input":"a","output":[0.5,0.5]}'
+DETECT = b"POST /detect HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n%b" % (len(BODY), BODY)
+HEALTHY = b"GET /-/healthy HTTP/1.1\r\nhost: x\r\n\r\n"
+
+
+@pytest.fixture
+def start(serve: Callable[..., Exporter], config: Build) -> Start:
+    """An exporter with limits of its own, that answers."""
+
+    def build(judging: bool = True, **limits: float) -> Exporter:
+        exporter = serve(config(limits=Limits(**limits)), judging=judging)  # type: ignore[arg-type]
+        assert exporter.get("/-/healthy").status_code == 200
+        exporter.session.close()
+        return exporter
+
+    return build
+
+
+@contextlib.contextmanager
+def connected(exporter: Exporter) -> Iterator[socket.socket]:
+    with socket.create_connection(("127.0.0.1", exporter.port), timeout=20) as connection:
+        yield connection
+
+
+def until_end(connection: socket.socket) -> bytes:
+    """All that comes until the server hangs up."""
+    received = b""
+    with contextlib.suppress(ConnectionResetError):  # it hung up while there was something left to read for it
+        while chunk := connection.recv(65536):
+            received += chunk
+    return received
+
+
+def answered(connection: socket.socket, times: int, to: bytes) -> bytes:
+    """What comes until it holds `to` that many times."""
+    received = b""
+    while received.count(to) < times:
+        chunk = connection.recv(65536)
+        assert chunk, f"hung up after {received!r}"
+        received += chunk
+    return received
+
+
+def dribble(connection: socket.socket, request: bytes) -> None:
+    """Send byte by byte, as long as the server listens, waiting for its end a little before each."""
+    for place in range(len(request)):
+        if select.select([connection], [], [], 0.02)[0]:
+            return
+        connection.sendall(request[place : place + 1])
+
+
+def is_closing(answer: bytes, status: int) -> bool:
+    return answer.startswith(b"HTTP/1.1 %d " % status) and b"\r\nconnection: close\r\n" in answer
+
+
+def test_a_connection_that_says_nothing_is_closed(start: Start) -> None:
+    exporter = start(header_timeout=0.1)
+    with connected(exporter) as connection:
+        assert is_closing(until_end(connection), 408)
+    assert exporter.connections.closed["header_timeout"] == 1
+
+
+def test_headers_that_do_not_come_to_an_end_are_not_waited_for(start: Start) -> None:
+    exporter = start(header_timeout=0.1)
+    with connected(exporter) as connection:
+        connection.sendall(b"POST /detect HTTP/1.1\r\nhost: x\r\n")
+        answer = until_end(connection)
+    assert is_closing(answer, 408)
+    assert answer.endswith(b'{"detail":"the headers took too long"}')
+
+
+def test_a_body_that_does_not_come_to_an_end_is_not_waited_for(start: Start) -> None:
+    exporter = start(body_timeout=0.1)
+    with connected(exporter) as connection:
+        connection.sendall(DETECT[:-1])
+        answer = until_end(connection)
+    assert is_closing(answer, 408)
+    assert answer.endswith(b'{"detail":"the body took too long"}')
+    assert exporter.connections.closed["body_timeout"] == 1
+    assert exporter.page()['vedette_http_connections_closed_total{reason="body_timeout"}'] == 1
+
+
+@pytest.mark.parametrize(("begun", "reason"), [(0, "header_timeout"), (len(DETECT) - len(BODY), "body_timeout")])
+def test_single_bytes_do_not_put_the_deadline_off(start: Start, begun: int, reason: str) -> None:
+    exporter = start(header_timeout=0.1, body_timeout=0.1)
+    with connected(exporter) as connection:
+        connection.sendall(DETECT[:begun])
+        dribble(connection, DETECT[begun : begun + 30] * 100)
+        assert is_closing(until_end(connection), 408)
+    assert exporter.connections.closed[reason] == 1
+
+
+def test_a_body_that_was_refused_early_is_not_waited_for_either(start: Start) -> None:
+    exporter = start(body_timeout=0.1, body_bytes=1000)
+    with connected(exporter) as connection:
+        connection.sendall(b"POST /detect HTTP/1.1\r\nhost: x\r\ncontent-length: 2000\r\n\r\nx")
+        answer = until_end(connection)
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert answer.count(b"HTTP/1.1") == 1
+    assert exporter.connections.closed["body_timeout"] == 1
+
+
+@pytest.mark.parametrize("between", [b"", b"\r\n"])
+def test_a_connection_that_waits_for_too_long_is_closed_without_a_word(start: Start, between: bytes) -> None:
+    exporter = start(idle_timeout=0.1)
+    with connected(exporter) as connection:
+        connection.sendall(DETECT + between)
+        assert until_end(connection).count(b"HTTP/1.1") == 1
+    assert set(exporter.connections.closed.values()) == {0}
+
+
+def test_a_connection_that_is_used_again_stays_open(start: Start) -> None:
+    exporter = start(header_timeout=0.2, body_timeout=0.2)
+    with connected(exporter) as connection:
+        for _ in range(3):
+            connection.sendall(DETECT)
+            answered(connection, 1, b"detections")
+            assert not select.select([connection], [], [], 0.15)[0]
+    assert set(exporter.connections.closed.values()) == {0}
+
+
+def test_an_answer_that_takes_long_is_waited_for(start: Start) -> None:
+    exporter = start(judging=False, header_timeout=0.05, body_timeout=0.05, idle_timeout=0.05)
+    with connected(exporter) as connection:
+        connection.sendall(DETECT)
+        assert not select.select([connection], [], [], 0.5)[0]
+        exporter.judge()
+        assert until_end(connection).startswith(b"HTTP/1.1 200 ")
+
+
+def test_an_answer_that_takes_long_is_given_before_what_follows_it_is_refused(start: Start) -> None:
+    exporter = start(judging=False, header_timeout=0.05, body_timeout=0.05, idle_timeout=0.05)
+    with connected(exporter) as connection:
+        connection.sendall(DETECT + DETECT[:-1])
+        assert not select.select([connection], [], [], 0.3)[0]
+        exporter.judge()
+        answer = until_end(connection)
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert answer.count(b"HTTP/1.1") == 2
+    assert b"HTTP/1.1 408 " in answer
+
+
+def test_a_client_that_does_not_read_is_hung_up_on(start: Start) -> None:
+    exporter = start(idle_timeout=0.1)
+    with connected(exporter) as connection:
+        connection.settimeout(0.5)
+        with contextlib.suppress(TimeoutError, ConnectionError):
+            while True:  # until all buffers between here and there are full
+                connection.sendall(b"GET /openapi.json HTTP/1.1\r\nhost: x\r\n\r\n" * 100)
+        connection.settimeout(20)
+        until_end(connection)
+    assert exporter.connections.closed["answer_not_read"] == 1
+
+
+def test_one_connection_more_than_allowed_is_told_so(start: Start) -> None:
+    exporter = start(connections=2)
+    with connected(exporter) as first, connected(exporter) as second:
+        for connection in (first, second):
+            connection.sendall(HEALTHY)
+            answered(connection, 1, b"healthy\n")
+        with connected(exporter) as third:
+            assert is_closing(until_end(third), 503)
+        first.sendall(HEALTHY)
+        answered(first, 1, b"healthy\n")
+        assert len(exporter.connections.open) == 2
+    assert exporter.connections.closed["too_many"] == 1
+
+
+def test_there_is_room_again_when_a_connection_ends(start: Start) -> None:
+    exporter = start(connections=1, header_timeout=0.05)
+    for _ in range(3):
+        with connected(exporter) as connection:
+            until_end(connection)
+    assert exporter.connections.closed["header_timeout"] == 3
+    assert exporter.page()["vedette_http_connections"] == 1
+
+
+@pytest.mark.parametrize("parts", [1, 5])
+@pytest.mark.parametrize("end", [b"", b"\r\n\r\n"])
+def test_headers_beyond_64_kib_are_431(start: Start, parts: int, end: bytes) -> None:
+    exporter = start()
+    request = b"GET / HTTP/1.1\r\nhost: x\r\n" + b"a: %b\r\n" % (b"b" * 1000) * (HEADER_BYTES // 1000 + 1)
+    with connected(exporter) as connection, contextlib.suppress(ConnectionError):
+        size = len(request) // parts + 1
+        for begin in range(0, len(request), size):
+            connection.sendall(request[begin : begin + size])
+        connection.sendall(end)
+        assert is_closing(until_end(connection), 431)
+    assert exporter.connections.closed["headers_too_large"] == 1
+
+
+def test_headers_just_below_64_kib_are_taken_with_a_large_body_behind(start: Start) -> None:
+    exporter = start()
+    body = b'{"input":"%b","output":[0.5,0.5]}' % (b"x" * 200_000)
+    head = b"POST /detect HTTP/1.1\r\nhost: x\r\na: %b\r\ncontent-length: %d\r\n\r\n" % (b"b" * 65_000, len(body))
+    with connected(exporter) as connection:
+        connection.sendall((head + body) * 2)
+        assert answered(connection, 2, b"detections").count(b"HTTP/1.1 200 ") == 2
+
+
+def test_pipelined_requests_are_answered_in_order(start: Start) -> None:
+    exporter = start()
+    with connected(exporter) as connection:
+        connection.sendall((DETECT + HEALTHY) * 50)
+        received = answered(connection, 50, b"healthy\n")
+    assert received.count(b"HTTP/1.1 200 OK") == 100
+    kinds = [b"detections" in answer for answer in received.split(b"HTTP/1.1 200 OK")[1:]]
+    assert kinds == [True, False] * 50
+
+
+def test_others_are_answered_while_many_send_slowly(start: Start) -> None:
+    exporter = start()
+    with contextlib.ExitStack() as slow:
+        for number in range(200):
+            connection = slow.enter_context(connected(exporter))
+            connection.sendall(DETECT[: 10 + number % 80])
+        assert exporter.get("/-/healthy").text == "healthy\n"
+        assert exporter.page()["vedette_http_connections"] >= 200
