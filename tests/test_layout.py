@@ -15,7 +15,7 @@ LAYERS = (
     ("demo",),
     ("commands",),
     ("app",),
-    ("server", "api"),
+    ("server", "api", "protocol"),
     ("web", "sources"),
     ("metrics", "canary"),
     ("pipeline",),
