@@ -19,10 +19,11 @@ from exporter.canary import Canary
 from exporter.config import Config
 from exporter.config_change import Change, difference
 from exporter.config_file import ConfigError
+from exporter.fast_detect import FastDetect, protocol
 from exporter.metrics import Exposed, VedetteCollector
 from exporter.models import Models
 from exporter.pipeline import Pipeline
-from exporter.protocol import Connections, bounded
+from exporter.protocol import Connections
 from exporter.server import HotPaths
 from exporter.sources.detect import DetectIntake
 from exporter.sources.drop.directory import DropDirectory
@@ -57,6 +58,7 @@ class Service:
         self._detect = detect = DetectIntake(self.pipeline, duplicates, limits)
         self.canary = Canary(self.pipeline, limits)
         self.connections = Connections(limits)
+        self.fast = FastDetect(detect, is_ready=lambda: self._ready)
         self._drop = self._drop_directory(config)
         now = time.time()
         self.exposed = Exposed(
@@ -122,7 +124,7 @@ class Service:
             uvicorn.Config(
                 self.http,
                 loop="uvloop",
-                http=bounded(self.connections),
+                http=protocol(self.connections, self.fast),
                 ws="none",
                 lifespan="off",
                 access_log=False,

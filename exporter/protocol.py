@@ -102,21 +102,17 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """The first byte of a request."""
+        self._await_headers()
         super().on_message_begin()
-        self._phase, self.deadline = "headers", self.loop.time() + self.bounds.limits.header_timeout
 
     def on_headers_complete(self) -> None:
         """The headers are there, the body is to come."""
-        if self._header_bytes > HEADER_BYTES and self._size_of_headers() > HEADER_BYTES:
-            self._refuse_headers()
-            raise ValueError("headers too large")  # ends the parsing
-        self._phase, self.deadline = "body", self.loop.time() + self.bounds.limits.body_timeout
+        self._await_body()
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         """The last byte of a request."""
-        self._header_bytes = 0
-        self._wait()
+        self._await_request()
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
@@ -133,9 +129,23 @@ class BoundedProtocol(HttpToolsProtocol):
             self.timeout_keep_alive_task.cancel()
             self.timeout_keep_alive_task = None
         if self._phase == "waiting":
-            self._wait()
+            self._await_request()
 
     # -- bounds
+
+    def _await_headers(self) -> None:
+        self._phase, self.deadline = "headers", self.loop.time() + self.bounds.limits.header_timeout
+
+    def _await_body(self) -> None:
+        """Raises ValueError, which ends the parsing, when the headers are too large."""
+        if self._header_bytes > HEADER_BYTES and self._size_of_headers() > HEADER_BYTES:
+            self._refuse_headers()
+            raise ValueError("headers too large")
+        self._phase, self.deadline = "body", self.loop.time() + self.bounds.limits.body_timeout
+
+    def _await_request(self) -> None:
+        self._header_bytes = 0
+        self._phase, self.deadline = "waiting", self.loop.time() + self.bounds.limits.idle_timeout
 
     def expire(self) -> None:
         """The deadline has passed: close, unless it is not the client that we wait for."""
@@ -157,9 +167,6 @@ class BoundedProtocol(HttpToolsProtocol):
         """Whether a request that came whole waits for its answer."""
         pending = self.cycle is not None and not self.cycle.response_complete
         return bool(self.pipeline) or (pending and self._phase != "body")
-
-    def _wait(self) -> None:
-        self._phase, self.deadline = "waiting", self.loop.time() + self.bounds.limits.idle_timeout
 
     def _size_of_headers(self) -> int:
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)

@@ -15,6 +15,7 @@ LAYERS = (
     ("demo",),
     ("commands",),
     ("app",),
+    ("fast_detect",),
     ("server", "api", "protocol"),
     ("web", "sources"),
     ("metrics", "canary"),

@@ -30,12 +30,40 @@ KEPT_ANSWERS = 10_000
 log = logging.getLogger(__name__)
 
 
+#: who is told an answer, on the event loop; it may be told at once
+Tell = Callable[[Reply], object]
+
+
+class Answer:
+    """An answer, given or still to come, and who waits for it: a sender, and retries of its query."""
+
+    __slots__ = ("_tell", "given")
+
+    def __init__(self, tell: Tell) -> None:
+        self.given: Reply | None = None
+        self._tell = [tell]
+
+    def then(self, tell: Tell) -> None:
+        """Tell somebody else too, at once or when it is there."""
+        if self.given is None:
+            self._tell.append(tell)
+        else:
+            tell(self.given)
+
+    def give(self, given: Reply) -> None:
+        """The answer is there."""
+        self.given = given
+        for tell in self._tell:
+            tell(given)
+        self._tell.clear()
+
+
 class Waiting(msgspec.Struct, gc=False):
-    """A query, the bytes of its body, and where its answer goes."""
+    """A query, the bytes of its body, and its answer."""
 
     query: Query
     size: int
-    answer: "asyncio.Future[Reply]"
+    answer: Answer
 
 
 class DetectIntake:
@@ -49,25 +77,44 @@ class DetectIntake:
         self.counts = IntakeCounts()
         self._turn: list[Waiting] = []
         #: of queries with an id, given or still to come
-        self._answers: dict[bytes, asyncio.Future[Reply]] = {}
+        self._answers: dict[bytes, Answer] = {}
 
     async def detect(self, body: bytes) -> Reply:
         """Judge the query of a body: 200; 422 when it is invalid or no detector could judge it; 429 without room."""
-        try:
-            if is_light(body):
-                query = native.decode_line(body, self.limits)
-            else:  # pictures and long vectors take their time; the loop goes on meanwhile
+        answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+
+        def tell(reply: Reply) -> None:
+            if not answer.done():  # the sender may have gone away
+                answer.set_result(reply)
+
+        if is_light(body):
+            self.detect_light(body, tell)
+        else:  # pictures and long vectors take their time; the loop goes on meanwhile
+            try:
                 query = await asyncio.to_thread(native.decode_line, body, self.limits)
+            except Refused as refused:
+                return self._refused(refused)
+            self._take(query, len(body), tell)
+        return await answer
+
+    def detect_light(self, body: bytes, tell: Tell) -> None:
+        """The same for a body that `is_light`, on the event loop, without a task: `tell` is called with the answer."""
+        try:
+            query = native.decode_line(body, self.limits)
         except Refused as refused:
-            self.reject(refused.code)
-            return refusal(400 if refused.code == "malformed" else 422, refused.reason)
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Reply] = loop.create_future()
-        self._turn.append(Waiting(query, len(body), answer))
+            tell(self._refused(refused))
+        else:
+            self._take(query, len(body), tell)
+
+    def _refused(self, refused: Refused) -> Reply:
+        self.reject(refused.code)
+        return refusal(400 if refused.code == "malformed" else 422, refused.reason)
+
+    def _take(self, query: Query, size: int, tell: Tell) -> None:
+        self._turn.append(Waiting(query, size, Answer(tell)))
         if len(self._turn) == 1:
+            loop = asyncio.get_running_loop()
             loop.call_soon(self._hand_over, loop)
-        # a retry may wait for the same answer when this sender has gone away
-        return await (answer if query.id is None else asyncio.shield(answer))
 
     def reject(self, code: str) -> None:
         """Count a body that was refused."""
@@ -126,25 +173,19 @@ class DetectIntake:
             first = self._answers.get(self._duplicates.key(waiting.query, ""))
             if first is None:
                 self._repeat(waiting.answer, refusal(409, "judged already; its answer is not kept any more"))
-            elif first.done():
-                self._repeat(waiting.answer, first.result())
             else:
-                first.add_done_callback(partial(self._pass_on, waiting.answer))
+                first.then(partial(self._repeat, waiting.answer))
 
-    def _pass_on(self, answer: "asyncio.Future[Reply]", first: "asyncio.Future[Reply]") -> None:
-        self._repeat(answer, first.result())
-
-    def _repeat(self, answer: "asyncio.Future[Reply]", given: Reply) -> None:
+    def _repeat(self, answer: Answer, given: Reply) -> None:
         if given.status != 429:  # that was not taken, so it is no duplicate either
             self.counts.accepted += 1
             self.counts.duplicates += 1
-        answer.set_result(given)
+        answer.give(given)
 
 
 def _answer(turn: list[Waiting], replies: Sequence[Reply]) -> None:
     for waiting, given in zip(turn, replies, strict=True):
-        if not waiting.answer.done():  # the sender may have gone away
-            waiting.answer.set_result(given)
+        waiting.answer.give(given)
 
 
 def _written(outcomes: Sequence[Outcome]) -> Reply:

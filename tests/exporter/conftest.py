@@ -23,10 +23,11 @@ from exporter.api.app import build as build_api
 from exporter.canary import Canary
 from exporter.config import Config, Defaults, DetectorConfig, Limits, Model
 from exporter.delivery import Delivery
+from exporter.fast_detect import FastDetect, protocol
 from exporter.metrics import Exposed, VedetteCollector
 from exporter.models import Models
 from exporter.pipeline import Pipeline
-from exporter.protocol import Connections, bounded
+from exporter.protocol import Connections
 from exporter.server import HotPaths
 from exporter.sources.detect import DetectIntake
 from exporter.sources.duplicates import Duplicates
@@ -122,6 +123,7 @@ class Exporter:
         self.canary = Canary(self.pipeline, limits)
         intake = {"push": self.push_intake.counts, "detect": self.detect_intake.counts}
         self.connections = Connections(limits)
+        self.fast = FastDetect(self.detect_intake, is_ready)
         self.exposed = Exposed(
             config=config, pipeline=self.pipeline, intake=intake, canary=self.canary, http=self.connections
         )
@@ -136,7 +138,12 @@ class Exporter:
         self._judging = False
         self._server = uvicorn.Server(
             uvicorn.Config(
-                http, http=bounded(self.connections), ws="none", lifespan="off", log_config=None, access_log=False
+                http,
+                http=protocol(self.connections, self.fast),
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
             )
         )
         self._thread = threading.Thread(target=self._server.run, args=([self._listener],))
