@@ -160,6 +160,10 @@ class Exporter:
         self.session.close()
         self._listener.close()
 
+    def shut_down(self) -> None:
+        """Begin to stop: what is in hand is answered first."""
+        self._server.should_exit = True
+
     def judge(self) -> None:
         """Start the judging thread."""
         self.pipeline.start()
