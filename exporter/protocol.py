@@ -4,7 +4,6 @@ uvicorn bounds none of these, so that whoever opens connections and sends slowly
 """
 
 import asyncio
-import logging
 from collections import Counter
 from typing import Any, Literal
 
@@ -17,8 +16,6 @@ from exporter.sources.reply import to_json
 CLOSE_REASONS = ("header_timeout", "body_timeout", "too_many", "headers_too_large", "answer_not_read")
 #: request line and headers of one request, in bytes
 HEADER_BYTES = 64 * 1024
-
-log = logging.getLogger(__name__)
 
 #: where a request stands on its way in; "waiting": for the first byte of the next one
 Phase = Literal["waiting", "headers", "body"]
@@ -50,12 +47,12 @@ class Connections:
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         self._sweep = None
+        if self.open:
+            self._look_again_soon(loop)
         now = loop.time()
         for connection in list(self.open):
             if now >= connection.deadline:
                 connection.expire()
-        if self.open:
-            self._look_again_soon(loop)
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -186,8 +183,3 @@ class BoundedProtocol(HttpToolsProtocol):
         if pending:
             self.cycle.disconnected = True  # what the application still says goes nowhere
         self.transport.close()
-
-
-def bounded(bounds: Connections) -> type[BoundedProtocol]:
-    """The protocol for uvicorn's `http` setting, with its connections counted here."""
-    return type("Bounded", (BoundedProtocol,), {"bounds": bounds})

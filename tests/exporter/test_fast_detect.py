@@ -34,6 +34,8 @@ NAMED = b'{"id":"%b","input":"a","output":[0.5,0.5]}'
 LARGE = b'{"input":"%b","output":[0.5,0.5]}'
 PICTURE = b'{"input":{"image_base64":"xxxx"}}'
 OLD = b"POST /detect HTTP/1.0\r\ncontent-length: %d\r\n%b\r\n" % (len(BODY), b"%b") + BODY
+#: in pieces, the answer may be there before the rest comes, whichever way it goes
+RACE = "no HTTP after an answer that is to come"
 #: what is sent, in order, and how many of the answers come the fast way
 REQUESTS: dict[str, tuple[bytes, int]] = {
     "plain": (detect(), 1),
@@ -81,7 +83,7 @@ REQUESTS: dict[str, tuple[bytes, int]] = {
     "an id with other content": (detect(b'{"id":"1","input":"b","output":[0.5,0.5]}'), 1),
     "an id that was pushed": (detect(NAMED % b"2", path=b"/api/v1/queries") + detect(NAMED % b"2"), 0),
     "no HTTP": (b"hello\r\n\r\n", 0),
-    "no HTTP after an answer that is to come": (detect() + b"hello\r\n\r\n", 0),
+    RACE: (detect() + b"hello\r\n\r\n", 0),
     "a queue of requests": ((detect() + detect(b"{}") + detect(method=b"GET")) * 20, 1),
     "errors one after the other": (detect(b"hello") * 20, 20),
     "a request after the last": (detect(BODY, b"connection: close") + detect(), 1),
@@ -156,11 +158,11 @@ def configured(config: Build, register: Any) -> Config:
 def test_both_ways_answer_the_same(serve: Serve, configured: Config, size: int) -> None:
     ways = Ways(serve, configured)
     for name, (sent, _) in REQUESTS.items():
-        if size == 7 and len(sent) > 10_000:
+        if size == 7 and (len(sent) > 10_000 or name == RACE):
             continue
         fast, ordinary = said(ways.fast, sent, size), said(ways.ordinary, sent, size)
         assert (name, fast) == (name, ordinary)
-        assert fast.startswith(b"HTTP/1.1 ") or name == "no HTTP after an answer that is to come"
+        assert fast.startswith(b"HTTP/1.1 ")
     counts = [
         [vars(intake.counts) for intake in (way.detect_intake, way.push_intake)] for way in (ways.fast, ways.ordinary)
     ]

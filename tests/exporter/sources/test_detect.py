@@ -181,6 +181,32 @@ def test_what_is_wrong_is_refused_and_counted(make: Make, config: Build, body: b
     assert intake.counted() == (0, 0, {code: 1})
 
 
+# -- without a task
+
+
+def test_a_light_body_is_answered_by_a_call_on_the_event_loop(make: Make) -> None:
+    intake, event = make(), b'{"input":"a","output":[0.5,0.5],"id":"1"}'
+
+    async def ask() -> list[Reply]:
+        told: asyncio.Queue[Reply] = asyncio.Queue()
+        for _ in range(2):
+            intake.detect_light(event, told.put_nowait)
+        assert told.empty()
+        return [await asyncio.wait_for(told.get(), 10) for _ in range(2)]
+
+    first, second = map(read, asyncio.run(ask()))
+    assert (first[0], first[1]["is_suspicious"]) == (200, True)
+    assert first == second
+    assert intake.counted() == (2, 1, {})
+
+
+def test_a_light_body_that_is_wrong_is_refused_at_once(make: Make) -> None:
+    intake, told = make(), []
+    intake.detect_light(b"hello", told.append)
+    assert [answer.status for answer in told] == [400]
+    assert intake.counted() == (0, 0, {"malformed": 1})
+
+
 # -- the queue
 
 
