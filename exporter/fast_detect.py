@@ -90,15 +90,9 @@ class FastProtocol(BoundedProtocol):
 
     # -- what the parser calls
 
-    def on_message_begin(self) -> None:
-        """The first byte of a request. The scope is built when it is known to be needed."""
-        self._await_headers()
-        self.url, self.headers, self.expect_100_continue = b"", [], False
-
     def on_headers_complete(self) -> None:
         """The headers are there: they decide which way the request goes."""
         if not self._is_plain():
-            self._build_scope()
             super().on_headers_complete()
             return
         self._await_body()
@@ -139,7 +133,7 @@ class FastProtocol(BoundedProtocol):
             return
         self.server_state.total_requests += 1
         if self._phase == "waiting":
-            self._await_request()
+            self._deadline = None
 
     def _is_plain(self) -> bool:
         if self.url != b"/detect" or self.parser.get_method() != b"POST" or self.parser.get_http_version() != "1.1":
@@ -150,15 +144,8 @@ class FastProtocol(BoundedProtocol):
         free = self.cycle is None or self.cycle.response_complete
         return free and not self.pipeline and not self.flow.write_paused
 
-    def _build_scope(self) -> None:
-        url, headers, expects = self.url, self.headers, self.expect_100_continue
-        super().on_message_begin()  # empties all three
-        self.url, self.expect_100_continue = url, expects
-        self.headers.extend(headers)  # the list that the scope holds
-
     def _send_the_ordinary_way(self, body: bytes) -> None:
         self.cycle = None  # type: ignore[assignment]
-        self._build_scope()
         HttpToolsProtocol.on_headers_complete(self)
         self.cycle.body += body
         super().on_message_complete()

@@ -51,8 +51,7 @@ class Connections:
             self._look_again_soon(loop)
         now = loop.time()
         for connection in list(self.open):
-            if now >= connection.deadline:
-                connection.expire()
+            connection.look(now)
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -62,9 +61,9 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        #: seconds on the clock of the loop at which `expire` is called
-        self.deadline = 0.0
         self._phase: Phase = "headers"
+        #: seconds on the clock of the loop; None in a phase that has begun since the last look
+        self._deadline: float | None = None
         self._header_bytes = 0
         self._unsent = 0
 
@@ -73,7 +72,6 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client has connected."""
         super().connection_made(transport)
-        self.deadline = self.loop.time() + self.bounds.limits.header_timeout
         if not self.bounds.add(self):
             self._refuse(503, "too many connections", "too_many")
 
@@ -99,7 +97,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """The first byte of a request."""
-        self._await_headers()
+        self._phase, self._deadline = "headers", None
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
@@ -126,39 +124,46 @@ class BoundedProtocol(HttpToolsProtocol):
             self.timeout_keep_alive_task.cancel()
             self.timeout_keep_alive_task = None
         if self._phase == "waiting":
-            self._await_request()
+            self._deadline = None
 
     # -- bounds
 
-    def _await_headers(self) -> None:
-        self._phase, self.deadline = "headers", self.loop.time() + self.bounds.limits.header_timeout
+    def look(self, now: float) -> None:
+        """Close where the client is late. now: seconds on the clock of the loop."""
+        limits = self.bounds.limits
+        if self._deadline is None:
+            seconds = {"headers": limits.header_timeout, "body": limits.body_timeout, "waiting": limits.idle_timeout}
+            self._deadline = now + seconds[self._phase]
+        elif now >= self._deadline:
+            self._deadline = now + limits.idle_timeout
+            self._expire()
 
-    def _await_body(self) -> None:
-        """Raises ValueError, which ends the parsing, when the headers are too large."""
-        if self._header_bytes > HEADER_BYTES and self._size_of_headers() > HEADER_BYTES:
-            self._refuse_headers()
-            raise ValueError("headers too large")
-        self._phase, self.deadline = "body", self.loop.time() + self.bounds.limits.body_timeout
-
-    def _await_request(self) -> None:
-        self._header_bytes = 0
-        self._phase, self.deadline = "waiting", self.loop.time() + self.bounds.limits.idle_timeout
-
-    def expire(self) -> None:
+    def _expire(self) -> None:
         """The deadline has passed: close, unless it is not the client that we wait for."""
-        unsent = self.transport.get_write_buffer_size()
-        if unsent and unsent == self._unsent:
+        unsent, before = self.transport.get_write_buffer_size(), self._unsent
+        self._unsent = unsent
+        if unsent and unsent == before:
             self.bounds.closed["answer_not_read"] += 1
             self.transport.abort()
         elif unsent or self._is_answering() or self.flow.read_paused or self.transport.is_closing():
-            self._unsent = unsent
-            self.deadline = self.loop.time() + self.bounds.limits.idle_timeout
+            return
         elif self._phase == "waiting":
             self.transport.close()
         elif self._phase == "headers":
             self._refuse(408, "the headers took too long", "header_timeout")
         else:
             self._refuse(408, "the body took too long", "body_timeout")
+
+    def _await_body(self) -> None:
+        """Raises ValueError, which ends the parsing, when the headers are too large."""
+        if self._header_bytes > HEADER_BYTES and self._size_of_headers() > HEADER_BYTES:
+            self._refuse_headers()
+            raise ValueError("headers too large")
+        self._phase, self._deadline = "body", None
+
+    def _await_request(self) -> None:
+        self._header_bytes = 0
+        self._phase, self._deadline = "waiting", None
 
     def _is_answering(self) -> bool:
         """Whether a request that came whole waits for its answer."""
