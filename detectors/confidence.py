@@ -19,6 +19,7 @@ import msgspec
 import numpy as np
 
 from detectors.contract import Detector, Explainer, Options
+from detectors.kept import check_same, in_words
 from detectors.outputs import has_probabilities, probabilities
 from detectors.query import Query
 
@@ -144,3 +145,28 @@ class ConfidenceDetector(Detector):
             "avg_score": self._sum / seen if seen else 0.0,
             "num_scores": seen,
         }
+
+    def _made_with(self) -> dict[str, Any]:
+        """What a state must have been made with to go on here: the scores of another mode mean something else."""
+        options = self.options
+        return {
+            "format": "confidence 1",
+            "mode": options.mode,
+            "normalize": options.normalize,
+            "max_history_size": options.max_history_size,
+        }
+
+    def dump_state(self) -> dict[str, Any]:
+        """The scores in the history and their running sum."""
+        return {**self._made_with(), "history": list(self._history), "sum": self._sum}
+
+    def load_state(self, state: Mapping[str, Any], read_rows: Any = None) -> None:
+        """Take the history back. Raises ValueError when it is of other options."""
+        self.reset_state()
+        check_same(state, **self._made_with())
+        with in_words():
+            history, total = [float(score) for score in state["history"]], float(state["sum"])
+        if len(history) > self.options.max_history_size:
+            raise ValueError(f"the state has {len(history)} scores for a history of {self.options.max_history_size}")
+        self._history.extend(history)
+        self._sum = total  # not summed anew: that would round otherwise

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import msgspec
 import numpy as np
 
+from detectors.kept import RowReader, Rows
 from detectors.query import Query
 from detectors.result import DetectionResult, Wording, unsaid
 
@@ -149,6 +150,38 @@ class Detector:
     def reset_state(self) -> None:
         """Forget everything."""
 
+    # -- what goes on after a restart: optional
+
+    def dump_state(self) -> dict[str, Any] | None:
+        """Everything that later scores depend on, but rows: None, bool, int, float, str, bytes, and lists, tuples and
+        dicts (with str keys) of them. None when the detector keeps nothing beyond a restart.
+
+        Called between batches, and quick: scoring waits meanwhile. What it gives is never changed afterwards.
+        """
+        return None
+
+    def load_state(self, state: Mapping[str, Any], read_rows: RowReader | None = None) -> None:
+        """Go on where the detector that gave this state stood; every later score is as if it had gone on itself.
+
+        read_rows: reads the rows that were held then; passed only where there were some, so that a detector without
+        `row_spaces` need not take it. Raises ValueError in words when the state does not fit, or what `read_rows`
+        raises; then the detector is as after `reset_state`.
+        """
+        self.reset_state()
+        raise ValueError(f"{self.name} cannot take a state back")
+
+    def row_spaces(self) -> dict[str, Rows]:
+        """The rows that are held and too large for the state, by the id of their space, which is never given again."""
+        return {}
+
+    def rows_since(self, space: str, number: int, limit: int) -> tuple[int, np.ndarray]:
+        """A copy of at most `limit` rows of a space from this number on, or from the oldest held if that is later.
+
+        Returns the number of the first and the rows, float32 (n, dimensions). Raises KeyError when nothing of the
+        space is held any more.
+        """
+        raise KeyError(space)
+
     # -- what a detector of one's own overrides
 
     def _compute_score(self, query: Query) -> float:
@@ -217,6 +250,17 @@ class Adapted(Detector):
     def reset_state(self) -> None:
         """Reset the adapted detector."""
         self.detector.reset_state()
+
+    def dump_state(self) -> dict[str, Any] | None:
+        """What the adapted detector keeps, if it keeps anything."""
+        return self.detector.dump_state() if hasattr(self.detector, "dump_state") else None
+
+    def load_state(self, state: Mapping[str, Any], read_rows: RowReader | None = None) -> None:
+        """Hand the state to the adapted detector, which holds no rows beside it."""
+        if not hasattr(self.detector, "load_state"):
+            self.reset_state()
+            raise ValueError(f"{type(self.detector).__name__} cannot take a state back: it has no load_state")
+        self.detector.load_state(state)
 
 
 def _facts(name: str, score: float, threshold: float) -> dict[str, Any]:

@@ -16,12 +16,16 @@ from collections import Counter, deque
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
+from secrets import token_hex
+from typing import Any
 from weakref import WeakValueDictionary
 
 import numpy as np
 
 from detectors.blas import one_thread
 from detectors.contract import flags
+from detectors.kept import RowReader, Rows, packed, unpacked
 
 #: queries that are compared in one product: more would not stay in the processor's cache, fewer would waste it
 CHUNK = 256
@@ -34,6 +38,8 @@ NONE = np.float32(-2)
 #: windows that can hold more rows are searched by projection, unless their vectors are short anyway
 PRUNED_ROWS, PRUNED_DIMENSIONS = 50_000, 192
 PROJECTED, GROUP, GROUPS = 96, 16, 16
+#: rows that are read together when a window is loaded
+READ = 4096
 
 
 @dataclass(slots=True, frozen=True)
@@ -55,6 +61,7 @@ class Window:
     def __init__(self, size: int, max_bytes: int, seed: int = 0) -> None:
         self._size, self._max_bytes, self._seed = size, max_bytes, seed
         self._spaces: dict[Hashable, _Space] = {}
+        self._by_id: dict[str, _Space] = {}
         # held by the spaces that use them
         self._projections: WeakValueDictionary[int, np.ndarray] = WeakValueDictionary()
         self._log: deque[_Space] = deque()  # the space of each query in the window, oldest first
@@ -104,13 +111,14 @@ class Window:
         self._release(left)
         return incident
 
-    def _space(self, key: Hashable, dimensions: int) -> "_Space":
+    def _space(self, key: Hashable, dimensions: int, id_: str | None = None) -> "_Space":
         space = self._spaces.get(key)
         if space is None:
             rows = min(self._size, self._max_bytes // (4 * dimensions))
             pruned = rows > PRUNED_ROWS and dimensions > PRUNED_DIMENSIONS
             projection = partial(self._projection, dimensions) if pruned else None
-            space = self._spaces[key] = _Space(key, dimensions, projection)
+            space = self._spaces[key] = _Space(key, dimensions, projection, id_ or token_hex(8))
+            self._by_id[space.id] = space
         return space
 
     def _projection(self, dimensions: int) -> np.ndarray:
@@ -145,7 +153,69 @@ class Window:
         for space, count in Counter(left).items():
             space.drop(count)
             if not space.held:
-                del self._spaces[space.key]
+                del self._spaces[space.key], self._by_id[space.id]
+
+    def row_spaces(self) -> dict[str, Rows]:
+        """The rows held, by the id of their space."""
+        return {id_: Rows(space.first, space.last, space.dimensions) for id_, space in self._by_id.items()}
+
+    def rows_since(self, space: str, number: int, limit: int) -> tuple[int, np.ndarray]:
+        """A copy of at most `limit` rows of the space with this id, from this number or the oldest held on."""
+        found = self._by_id[space]
+        start = max(number, found.first)
+        return start, found.copied(start, min(start + limit, found.last))
+
+    def dump(self) -> dict[str, Any]:
+        """Everything but the rows, as plain values, one list for each property of the spaces."""
+        spaces = list(self._spaces.values())
+        sequences = [piece for space in spaces for piece in space.sequences()]
+        return {
+            "added": self._added,
+            "ids": [space.id for space in spaces],
+            "keys": [space.key for space in spaces],
+            "dimensions": [space.dimensions for space in spaces],
+            "first": [space.first for space in spaces],
+            "last": [space.last for space in spaces],
+            "capacity": [space.capacity for space in spaces],
+            # of the queries in the window, space by space: the log follows from them
+            "sequences": packed(np.concatenate(sequences) if sequences else np.zeros(0, dtype=np.int64)),
+        }
+
+    def load(self, state: dict[str, Any], read_rows: RowReader | None) -> None:
+        """Fill this window, which is empty, with what `dump` gave and the rows.
+
+        Raises ValueError when the parts do not fit together; the window is then of no use.
+        """
+        names = ("ids", "keys", "dimensions", "first", "last", "capacity")
+        sequences, at = unpacked(state["sequences"], "<i8").astype(np.int64), 0
+        if read_rows is None:
+            if sequences.size:
+                raise ValueError(f"the state is of {sequences.size} rows, and there is nothing to read them from")
+            read_rows = _no_rows
+        for id_, key, dimensions, first, last, capacity in zip(*(state[name] for name in names), strict=True):
+            key = _tupled(key)
+            if key in self._spaces or id_ in self._by_id:
+                raise ValueError("the state has a space twice")
+            space = self._space(key, dimensions, id_)
+            stop = at + last - first
+            with one_thread():
+                space.load(first, last, capacity, sequences[at:stop], read_rows)
+            at = stop
+        if at != sequences.size:
+            raise ValueError(f"the state has {sequences.size} queries, and its {len(state['ids'])} spaces hold {at}")
+        self._added = int(state["added"])
+        self._load_log(sequences)
+
+    def _load_log(self, sequences: np.ndarray) -> None:
+        """The log, from the numbers of the queries of each space; they are all those up to the last one added."""
+        order = np.argsort(sequences)
+        if (sequences[order] != np.arange(self._added - sequences.size, self._added)).any():
+            raise ValueError(f"the state skips or repeats a query among the last {sequences.size} of {self._added}")
+        owners = list(chain.from_iterable([space] * space.held for space in self._spaces.values()))
+        self._log.extend(map(owners.__getitem__, order.tolist()))
+        self._bytes = sum(space.held * space.row_bytes for space in self._spaces.values())
+        if len(self._log) > self._size or self._bytes > self._max_bytes:
+            raise ValueError(f"the state has {len(self._log)} queries, more than the window of {self._size} takes")
 
 
 def _between(vectors: Sequence[Vectors], start: int, stop: int) -> Iterator[Vectors]:
@@ -163,8 +233,10 @@ class _Space:
     zeros or an old row; the number of their query (-1 or too low) keeps them out of every comparison.
     """
 
-    def __init__(self, key: Hashable, dimensions: int, projection: Callable[[], np.ndarray] | None) -> None:
-        self.key, self._make_projection = key, projection
+    def __init__(self, key: Hashable, dimensions: int, projection: Callable[[], np.ndarray] | None, id_: str) -> None:
+        self.key, self.dimensions, self._make_projection = key, dimensions, projection
+        #: names its rows outside, and no others: not those of an earlier space with the same key, nor after a reset
+        self.id = id_
         self.row_bytes = 4 * (dimensions + (PROJECTED if projection else 0))
         self._first = self._last = 0
         self._rows = np.zeros((0, dimensions), dtype=np.float32)
@@ -174,8 +246,20 @@ class _Space:
         self._projected = np.zeros((0, PROJECTED), dtype=np.float32)
 
     @property
+    def first(self) -> int:
+        return self._first
+
+    @property
+    def last(self) -> int:
+        return self._last
+
+    @property
     def held(self) -> int:
         return self._last - self._first
+
+    @property
+    def capacity(self) -> int:
+        return len(self._rows)
 
     @property
     def nbytes(self) -> int:
@@ -204,13 +288,55 @@ class _Space:
         old, new = held % max(len(self._rows), 1), held % max(capacity, 1)
         self._rows = _moved(self._rows, old, new, capacity, 0)
         self._sequences = _moved(self._sequences, old, new, capacity, -1)
-        if self._make_projection is None or capacity <= GROUP * GROUPS:
+        if self._projection is not None and capacity > GROUP * GROUPS:
+            self._projected = _moved(self._projected, old, new, capacity, 0)
+        else:
+            self._project()
+
+    def _project(self) -> None:
+        """Projections of all rows, where there are enough rows to need them."""
+        if self._make_projection is None or len(self._rows) <= GROUP * GROUPS:
             self._projection = None
-        elif self._projection is None:
+        else:
             self._projection = self._make_projection()
             self._projected = _projected(self._rows, self._projection)
-        else:
-            self._projected = _moved(self._projected, old, new, capacity, 0)
+
+    def sequences(self) -> tuple[np.ndarray, np.ndarray]:
+        """The numbers of the queries whose rows are held, oldest first: int64, in two pieces."""
+        return self._pieces(self._sequences, self._first, self._last)
+
+    def copied(self, start: int, stop: int) -> np.ndarray:
+        """The rows with these numbers, which are held: float32 (n, dimensions)."""
+        return np.concatenate(self._pieces(self._rows, start, stop))
+
+    def _pieces(self, ring: np.ndarray, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+        """What the ring holds for these rows: up to its end, and from its start on. Not copied."""
+        low = start % max(len(ring), 1)
+        high = low + stop - start
+        return ring[low:high], ring[: max(high - len(ring), 0)]
+
+    def _slots(self, start: int, stop: int) -> np.ndarray:
+        return np.arange(start, stop) % max(len(self._rows), 1)
+
+    def load(self, first: int, last: int, capacity: int, sequences: np.ndarray, read_rows: RowReader) -> None:
+        """Fill an empty ring as it was: with the same capacity, every later product has the same shape and result."""
+        held = last - first
+        if first < 0 or held < 1 or not held <= capacity <= 2 * held + 4 * GROUP:
+            raise ValueError(f"the state has a space of rows {first} to {last} in {capacity} slots")
+        self._first, self._last = first, last
+        self._rows = np.zeros((capacity, self.dimensions), dtype=np.float32)
+        self._sequences = np.full(capacity, -1, dtype=np.int64)
+        self._sequences[self._slots(first, last)] = sequences
+        for start in range(first, last, READ):
+            stop = min(start + READ, last)
+            rows = read_rows(self.id, start, stop)
+            if rows.shape != (stop - start, self.dimensions) or rows.dtype != np.float32:
+                expected = f"float32 {(stop - start, self.dimensions)}"
+                raise ValueError(
+                    f"rows {start} to {stop} of a space are {rows.dtype} {rows.shape}, expected {expected}"
+                )
+            self._rows[self._slots(start, stop)] = rows
+        self._project()
 
     def search(
         self, queries: np.ndarray, sequences: np.ndarray, starts: np.ndarray
@@ -302,7 +428,20 @@ def _moved(array: np.ndarray, old: np.ndarray, new: np.ndarray, capacity: int, e
 
 
 def _projected(rows: np.ndarray, projection: np.ndarray) -> np.ndarray:
-    """Projections of the rows, of unit length again; the directions of rows that the projection loses stay zero."""
-    projected = rows @ projection
+    """Projections of the rows, of unit length again; the directions of rows that the projection loses stay zero.
+
+    Each is a product of its own: in a common product the last bits depend on how many rows there are, and a window
+    that is loaded would be searched in other groups than the one that was kept.
+    """
+    projected = (np.ascontiguousarray(rows)[:, None] @ projection)[:, 0]
     lengths = np.sqrt(np.einsum("ij,ij->i", projected, projected))
     return projected / np.where(lengths > 0, lengths, 1)[:, None]
+
+
+def _no_rows(space: str, start: int, stop: int) -> np.ndarray:
+    raise ValueError(f"rows {start} to {stop} of a space are missing")
+
+
+def _tupled(key: Any) -> Any:
+    """The key of a space, whose tuples may have become lists on the way."""
+    return tuple(_tupled(part) for part in key) if isinstance(key, (list, tuple)) else key

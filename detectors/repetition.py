@@ -10,7 +10,7 @@ Keys, in hexadecimal:
     image   a perceptual hash: see detectors/phash.py for what it can and cannot tell
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from hashlib import sha256
@@ -23,6 +23,7 @@ from detectors import inputs
 from detectors.blas import one_thread
 from detectors.contract import Detector, Explainer, InvalidQuery, Options
 from detectors.images import pixels
+from detectors.kept import check_same, in_words
 from detectors.phash import phashes
 from detectors.query import Query
 
@@ -195,6 +196,41 @@ class RepetitionDetector(Detector):
             "repetition_counts": dict(self._counts),
             "max_repetition": max(self._counts.values(), default=0),
         }
+
+    def _made_with(self) -> dict[str, Any]:
+        """What a state must have been made with to go on here."""
+        options = self.options
+        return {
+            "format": "repetition 1",
+            "max_history_size": options.max_history_size,
+            "window_seconds": options.window_seconds,
+        }
+
+    def dump_state(self) -> dict[str, Any]:
+        """The keys in the window, oldest first, and their times where the window is bounded in time."""
+        return {
+            **self._made_with(),
+            "keys": list(self._window),
+            "times": list(self._times),
+            "now": float(self._now),
+        }
+
+    def load_state(self, state: Mapping[str, Any], read_rows: Any = None) -> None:
+        """Take the window back. Raises ValueError when it is of other options."""
+        self.reset_state()
+        check_same(state, **self._made_with())
+        with in_words():
+            keys, times, now = [str(key) for key in state["keys"]], list(state["times"]), float(state["now"])
+        expected = 0 if self.options.window_seconds is None else len(keys)
+        if len(keys) > self.options.max_history_size or len(times) != expected:
+            raise ValueError(
+                f"the state has {len(keys)} keys and {len(times)} times, expected {expected} times"
+                f" and at most {self.options.max_history_size} keys"
+            )
+        self._window.extend(keys)
+        self._times.extend(times)
+        self._now = now
+        self._counts = dict(Counter(keys))
 
 
 class TextRepetitionDetector(RepetitionDetector):

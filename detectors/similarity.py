@@ -21,6 +21,7 @@ from detectors.embeddings.image import embed_pictures
 from detectors.embeddings.tabular import embed_rows
 from detectors.embeddings.text import embed_texts
 from detectors.images import pixels
+from detectors.kept import RowReader, Rows, check_same, in_words, packed, unpacked
 from detectors.nearest import Incident, Vectors, Window
 from detectors.query import Query
 
@@ -209,6 +210,56 @@ class SimilarityDetector(Detector):
             "latest_incident_closest_index": incident.closest_index if incident else None,
             "latest_incident_closest_embedding": embedding,
         }
+
+    def _made_with(self) -> dict[str, Any]:
+        """What a state must have been made with to go on here.
+
+        The seed is not among it: rows are projected anew, and a seed that is kept secret has no place in a file.
+        """
+        options = self.options
+        return {
+            "format": "similarity 1",
+            "max_history_size": options.max_history_size,
+            "max_history_bytes": options.max_history_bytes,
+        }
+
+    def dump_state(self) -> dict[str, Any]:
+        """The window without its rows, and the latest flagged query."""
+        return {**self._made_with(), "window": self._window.dump(), "incident": _dumped(self._incident)}
+
+    def load_state(self, state: Mapping[str, Any], read_rows: RowReader | None = None) -> None:
+        """Take the window back. Raises ValueError when it is of other options, or what `read_rows` raises."""
+        self.reset_state()
+        check_same(state, **self._made_with())
+        try:
+            with in_words():
+                incident = _loaded(state["incident"])
+                self._window.load(state["window"], read_rows)
+        except BaseException:
+            self.reset_state()  # half a window is worse than none
+            raise
+        self._incident = incident
+
+    def row_spaces(self) -> dict[str, Rows]:
+        """The rows in the window, by the id of their space."""
+        return self._window.row_spaces()
+
+    def rows_since(self, space: str, number: int, limit: int) -> tuple[int, np.ndarray]:
+        """At most `limit` rows of a space from this number on. Raises KeyError when nothing of it is held."""
+        return self._window.rows_since(space, number, limit)
+
+
+def _dumped(incident: Incident | None) -> dict[str, Any] | None:
+    if incident is None:
+        return None
+    return {"score": incident.score, "index": incident.closest_index, "vector": packed(incident.closest_embedding)}
+
+
+def _loaded(incident: Any) -> Incident | None:
+    if incident is None:
+        return None
+    vector = unpacked(incident["vector"], "<f4")
+    return Incident(float(incident["score"]), int(incident["index"]), vector)
 
 
 class TextSimilarityDetector(SimilarityDetector):

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import uvicorn
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
@@ -20,15 +21,18 @@ from exporter.config import Config
 from exporter.config_change import Change, difference
 from exporter.config_file import ConfigError
 from exporter.fast_detect import FastDetect, protocol
+from exporter.ledger import Ledger
 from exporter.metrics import Exposed, VedetteCollector
 from exporter.models import Models
 from exporter.pipeline import Pipeline
 from exporter.protocol import Connections
+from exporter.recovery.keeper import Keeper
 from exporter.server import HotPaths
 from exporter.sources.detect import DetectIntake
 from exporter.sources.drop.directory import DropDirectory
 from exporter.sources.duplicates import Duplicates
 from exporter.sources.push import PushIntake
+from exporter.storage.journal import Journal
 
 log = logging.getLogger(__name__)
 #: how long a stop waits for requests in hand, for what was read of files, and for the queue: 9 s in all
@@ -52,14 +56,28 @@ class Service:
         limits = config.limits
         self._read_config, self._options = read_config, options
         self._ready = False
+        #: why it could not start
+        self.failure: Exception | None = None
         self.pipeline = Pipeline(Models(config), limits.queue_queries, limits.queue_bytes)
-        duplicates = Duplicates()
-        self._push = push = PushIntake(self.pipeline, duplicates, limits)
-        self._detect = detect = DetectIntake(self.pipeline, duplicates, limits)
+        duplicates, storage = Duplicates(), config.storage
+        state = Path(storage.path)
+        self._journal = Journal(state / "journal", max_bytes=storage.journal_bytes, sync=storage.sync)
+        self._ledger = ledger = Ledger(self.pipeline, self._journal, storage.sync)
+        self._push = push = PushIntake(ledger, duplicates, limits)
+        self._detect = detect = DetectIntake(ledger, duplicates, limits)
         self.canary = Canary(self.pipeline, limits)
         self.connections = Connections(limits)
         self.fast = FastDetect(detect, is_ready=lambda: self._ready)
         self._drop = self._drop_directory(config)
+        self.keeper = Keeper(
+            state,
+            config,
+            self.pipeline,
+            duplicates,
+            self._journal,
+            holds=self._drop.queries.holds if self._drop else lambda position: True,
+            answered=detect.answered,
+        )
         now = time.time()
         self.exposed = Exposed(
             config=config,
@@ -73,7 +91,9 @@ class Service:
             http=self.connections,
             canary=self.canary,
             open_intake=not is_loopback(options.host),
-            epoch=now,
+            journal=self._journal,
+            keeper=self.keeper,
+            state=state,
             reloaded_at=now,
         )
         registry = CollectorRegistry(auto_describe=False)
@@ -104,8 +124,7 @@ class Service:
             raise
         models = self.pipeline.models
         change = difference(self.exposed.config, config, seen=list(models.by_label))
-        with self.pipeline.lock:
-            self.pipeline.watch(Models(config, previous=self.pipeline.models))
+        self.pipeline.between(lambda: self._watch(config))
         self._push.limits = self._detect.limits = self.connections.limits = config.limits
         if self._drop:
             self._drop.queries.limits = config.limits
@@ -113,6 +132,12 @@ class Service:
         self.exposed.config = config
         self.exposed.reload_successful, self.exposed.reloaded_at = True, time.time()
         _log_reload(change)
+        self.keeper.save()  # what is counted from here on belongs to the new configuration
+
+    def _watch(self, config: Config) -> None:
+        with self.pipeline.lock:
+            self.pipeline.watch(Models(config, previous=self.pipeline.models))
+        self.keeper.config = config
 
     def _reload_on_signal(self) -> None:
         with contextlib.suppress(ConfigError):  # it is in the log
@@ -137,13 +162,9 @@ class Service:
         loop = asyncio.get_running_loop()
         for stop in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(stop, server.stop)
-        loop.add_signal_handler(signal.SIGHUP, self._reload_on_signal)
+        loop.add_signal_handler(signal.SIGHUP, loop.run_in_executor, None, self._reload_on_signal)
         self.pipeline.on_failure = partial(loop.call_soon_threadsafe, server.stop)
-        self.pipeline.start()
-        if self._drop:
-            self._drop.start(self.pipeline)
-        canary = asyncio.create_task(self.canary.run())
-        self._ready = True
+        canary = asyncio.create_task(self._begin(server))
         if self.exposed.open_intake:
             log.warning("anybody who reaches this address may push queries", extra={"address": self._options.host})
         try:
@@ -153,12 +174,31 @@ class Service:
             canary.cancel()
             await asyncio.to_thread(self._stop)
 
+    async def _begin(self, server: "_Server") -> None:
+        """Bring back what was, then take in and judge; meanwhile health and metrics are answered already."""
+        try:
+            taken = await asyncio.to_thread(self.keeper.recover)
+            self._journal.start()
+            self.pipeline.start()
+            self.keeper.start(self.exposed.config.storage.snapshot_interval)
+            if self._drop:
+                self._drop.start(self._ledger, taken)
+        except Exception as error:
+            log.exception("the start has failed")
+            self.failure = error
+            server.stop()
+            return
+        self._ready = True
+        await self.canary.run()
+
     def _stop(self) -> None:
-        """Sources first, so that what they handed over is judged."""
+        """Sources first, so that what they handed over is judged; then the state as it is."""
         if self._drop and not self._drop.stop(STOP_SECONDS):
             log.error("stopped before all that was read of the drop directory was judged")
         if not self.pipeline.stop(STOP_SECONDS):
             log.error("stopped before all queued queries were judged", extra={"queries": self.pipeline.waiting})
+        self.keeper.stop()
+        self._journal.stop()
 
 
 def _log_reload(change: Change) -> None:

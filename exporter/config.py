@@ -150,6 +150,8 @@ class Storage(Record, frozen=True, kw_only=True):
 
     path: Text = "./state"
     sync: bool = True
+    journal_bytes: Bytes = 4 << 30
+    snapshot_interval: Seconds = 60.0
 
 
 class Limits(Record, frozen=True, kw_only=True):

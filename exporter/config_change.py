@@ -11,6 +11,8 @@ FIXED = (
     "sources.drop_directory",
     "storage.path",
     "storage.sync",
+    "storage.journal_bytes",
+    "storage.snapshot_interval",
     "limits.queue_queries",
     "limits.queue_bytes",
 )

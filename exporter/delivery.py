@@ -1,6 +1,6 @@
 """What a source hands to the pipeline: queries, when they came, and where in the source they stood."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -26,11 +26,14 @@ class Delivery(msgspec.Struct, gc=False, eq=False):
     source: the name of the source, as it stands in the `source` label.
     received: seconds since 1970 on our clock, when they were taken in; windows run on it unless `own_time` is set.
     own_time: the queries carry the times of the events themselves (drop files, replay).
-    position: where the source stands after these queries; committed once they are judged.
+    position: where the source stands after these queries, in its stream `stream` (a file, a partition).
+    sender: who pushed them, for de-duplication.
     reused: those of the queries whose id came before with other content.
     size: bytes that they hold in the queue, about.
     explain: the caller wants every detector's words for every query.
     done: called on the judging thread once all are judged, with the outcomes per query if `explain` is set.
+    entries: what de-duplication remembers of them.
+    number: of its record in the journal, 0 where it has none. written: it may be judged.
     """
 
     source: str
@@ -38,10 +41,15 @@ class Delivery(msgspec.Struct, gc=False, eq=False):
     received: float
     own_time: bool = False
     position: Any = None
+    stream: str = ""
+    sender: str = ""
     reused: Sequence[Query] = ()
     size: int = 0
     explain: bool = False
     done: Callable[[Sequence[Sequence[Outcome]]], None] | None = None
+    entries: Mapping[bytes, bytes] = {}
+    number: int = 0
+    written: bool = True
 
 
 class Rejection(msgspec.Struct, gc=False):

@@ -4,12 +4,15 @@ Results become metrics here and nowhere else, fresh at each scrape. The table is
 and the dashboards are checked against.
 """
 
+import contextlib
 import logging
+import shutil
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate, chain, repeat
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -23,6 +26,7 @@ from exporter.config import Config
 from exporter.formats import REJECTION_CODES
 from exporter.models import ERROR_REASONS, SKIP_REASONS, Tally, WatchedModel, label_value
 from exporter.pipeline import DELAY_BUCKETS, Pipeline
+from exporter.storage.journal import SYNC_BUCKETS, Journal
 from exporter.version import VERSION
 
 log = logging.getLogger(__name__)
@@ -90,6 +94,19 @@ FAMILIES = (
     Family("counter_epoch_timestamp_seconds", "gauge", (), "Since when the counters count without a gap"),
     Family("external_info", "gauge", ("url", "grafana_url"), "Addresses for the links in notifications"),
     Family("build_info", "gauge", ("version",), "1, with the version of the program"),
+    Family("replay_active", "gauge", (), "1 while the journal is judged again after a start; nothing is taken in yet"),
+    Family("replayed_queries", "gauge", (), "Queries of the journal that were judged again at the last start"),
+    Family("journal_bytes", "gauge", (), "Size of the journal"),
+    Family("journal_capacity_bytes", "gauge", (), "Size that the journal may have: storage.journal_bytes"),
+    Family("journal_sync_seconds", "histogram", (), "Time of a sync to the disk, which many pushes share"),
+    Family("journal_torn_records_total", "counter", (), "Torn ends of the journal that were cut off at the start"),
+    Family("snapshot_last_success_timestamp_seconds", "gauge", (), "When a snapshot was last written"),
+    Family("snapshot_duration_seconds", "gauge", (), "Time that the last snapshot took"),
+    Family("snapshot_interval_seconds", "gauge", (), "Time between two snapshots: storage.snapshot_interval"),
+    Family("snapshot_failures_total", "counter", (), "Snapshots that could not be written"),
+    Family("snapshots_set_aside_total", "counter", (), "Snapshots that were broken or of another version"),
+    Family("storage_free_bytes", "gauge", (), "Free space of the disk under storage.path"),
+    Family("storage_size_bytes", "gauge", (), "Size of the disk under storage.path"),
     Family("series", "gauge", (), "Series on this page"),
     Family("series_dropped_total", "counter", (), "Series left out of a page because of limits.series"),
 )
@@ -147,6 +164,21 @@ class Heartbeat(Protocol):
     succeeded_at: float | None
 
 
+class Keeper(Protocol):
+    """What survives a restart: how it was brought back and is kept."""
+
+    recovering: bool
+    replayed: int
+    epoch: float
+    saved_at: float | None
+    seconds: float
+    failures: int
+
+    @property
+    def set_aside(self) -> int:
+        """Snapshots that could not be used."""
+
+
 @dataclass
 class Exposed:
     """Where the numbers come from. The application changes it when the configuration is reloaded."""
@@ -156,9 +188,11 @@ class Exposed:
     intake: Mapping[str, Intake]
     canary: Heartbeat
     files: Files | None = None
+    journal: Journal | None = None
+    keeper: Keeper | None = None
+    state: Path | None = None
     http: Http | None = None
     open_intake: bool = False
-    epoch: float = 0.0
     reload_successful: bool = True
     reloaded_at: float = 0.0
     series_dropped: int = 0
@@ -236,10 +270,12 @@ class VedetteCollector(Collector):
         process = [metric for collector in self._process for metric in collector.collect()]
         page = Page(exposed.config.limits.series)
         page.size = sum(len(metric.samples) for metric in process)
+        replaying = exposed.keeper is not None and exposed.keeper.recovering
         with exposed.pipeline.lock:
-            models = [(model, *_copied(model)) for model in exposed.pipeline.models.by_label.values()]
+            labels = {} if replaying else exposed.pipeline.models.by_label
+            models = [(model, *_copied(model)) for model in labels.values()]
             judging = {tally.name: 0.0 for model, _, tallies in models for tally, _ in tallies}
-            seconds = judging | exposed.pipeline.models.seconds
+            seconds = {} if replaying else judging | exposed.pipeline.models.seconds
             delays, delay_sum = list(exposed.pipeline.delays), exposed.pipeline.delay_sum
         page.add(_own(exposed, seconds, delays, delay_sum))
         page.size += 2  # the two samples about the page itself
@@ -291,7 +327,8 @@ def _own(exposed: Exposed, seconds: Mapping[str, float], delays: Sequence[int], 
         for reason, closed in exposed.http.closed.items():
             block.add("http_connections_closed_total", closed, {"reason": reason})
     block.add("open_intake", exposed.open_intake)
-    block.add("folded_labels_total", pipeline.models.folded, {"label": "model"})
+    if exposed.keeper is None or not exposed.keeper.recovering:  # what a restart continues is not there before
+        block.add("folded_labels_total", pipeline.models.folded, {"label": "model"})
     if exposed.files is not None:
         block.add("drop_files_total", exposed.files.read)
         for reason, failed in exposed.files.failed.items():
@@ -301,10 +338,38 @@ def _own(exposed: Exposed, seconds: Mapping[str, float], delays: Sequence[int], 
         block.add("canary_last_success_timestamp_seconds", exposed.canary.succeeded_at)
     block.add("config_last_reload_successful", exposed.reload_successful)
     block.add("config_last_reload_success_timestamp_seconds", exposed.reloaded_at)
-    block.add("counter_epoch_timestamp_seconds", exposed.epoch)
+    if exposed.keeper is not None:
+        _kept(block, exposed.keeper)
+        block.add("snapshot_interval_seconds", config.storage.snapshot_interval)
+    if exposed.journal is not None:
+        _journal(block, exposed.journal)
+    if exposed.state is not None:
+        with contextlib.suppress(OSError):
+            disk = shutil.disk_usage(exposed.state)
+            block.add("storage_free_bytes", disk.free)
+            block.add("storage_size_bytes", disk.total)
     block.add("external_info", 1, {"url": config.external.url, "grafana_url": config.external.grafana_url or ""})
     block.add("build_info", 1, {"version": VERSION})
     return block
+
+
+def _kept(block: Block, keeper: Keeper) -> None:
+    block.add("replay_active", keeper.recovering)
+    block.add("replayed_queries", keeper.replayed)
+    if not keeper.recovering:
+        block.add("counter_epoch_timestamp_seconds", keeper.epoch)
+    if keeper.saved_at is not None:
+        block.add("snapshot_last_success_timestamp_seconds", keeper.saved_at)
+        block.add("snapshot_duration_seconds", keeper.seconds)
+    block.add("snapshot_failures_total", keeper.failures)
+    block.add("snapshots_set_aside_total", keeper.set_aside)
+
+
+def _journal(block: Block, journal: Journal) -> None:
+    block.add("journal_bytes", journal.size_bytes)
+    block.add("journal_capacity_bytes", journal.max_bytes)
+    block.add("journal_torn_records_total", journal.torn_records)
+    block.histogram("journal_sync_seconds", _bounds(SYNC_BUCKETS), journal.sync_counts, journal.sync_seconds)
 
 
 def _of_model(model: WatchedModel, counts: Mapping[str, Any], tallies: Sequence[tuple[Tally, int | None]]) -> Block:

@@ -1,15 +1,20 @@
 """The watched models: their detectors, what was counted of them, and which names get a label of their own."""
 
+import logging
 import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from copy import copy
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
 
 from detectors import Query, get_detector
+from detectors.kept import RowReader
 from exporter.config import RESERVED_MODEL, Config, ResolvedDetector, ResolvedModel
+
+log = logging.getLogger(__name__)
 
 #: the model of a query that names none
 UNNAMED = "default"
@@ -29,6 +34,10 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9._:/@-]")
 def label_value(text: str) -> str:
     """A text from outside as a label value: 1 to 128 characters that are safe in links and messages."""
     return _UNSAFE.sub("_", text[:128]) or "_"
+
+
+def _digest(value: Any) -> str:
+    return sha256(repr(value).encode()).hexdigest()
 
 
 class Tally:
@@ -52,6 +61,42 @@ class Tally:
         taken.scores, taken.exemplars = self.scores.copy(), list(self.exemplars)
         return taken
 
+    def dump(self) -> dict[str, Any]:
+        """What a restart continues: counts that a replay repeats, and the detector's own state."""
+        return {
+            "name": self.name,
+            "options": _digest(self.config.options),
+            "judgements": self.judgements,
+            "flags": self.flags,
+            "skipped": dict(self.skipped),
+            "detector": self.detector.dump_state(),
+            "rows": bool(self.detector.row_spaces()),
+        }
+
+    def load(self, state: dict[str, Any], read_rows: RowReader) -> bool:
+        """Go on from a dump; False when the window begins anew, because the detector is or says another."""
+        self.judgements, self.flags = state["judgements"], state["flags"]
+        self.skipped = Counter(state["skipped"])
+        if state["options"] != _digest(self.config.options):
+            return False
+        if state["detector"] is None:
+            return not self.judgements
+        reader = {"read_rows": read_rows} if state["rows"] else {}
+        try:
+            self.detector.load_state(state["detector"], **reader)
+        except Exception as error:  # of another version, or damaged
+            log.warning("a detector begins anew", extra={"detector": self.name, "reason": str(error)})
+            self.detector.reset_state()
+            return False
+        return True
+
+    def observe_anew(self) -> None:
+        """Forget scores, exemplars and errors, which no restart continues."""
+        self.errors.clear()
+        self.scores[:] = 0
+        self.score_sum = 0.0
+        self.exemplars = [None] * len(self.exemplars)
+
     def observe(self, observed: np.ndarray, total: float, queries: Sequence[Query]) -> None:
         """Count the scores, whose sum is `total`, in their buckets."""
         places = np.searchsorted(self.bounds, observed, side="left")
@@ -65,6 +110,10 @@ class Tally:
                 self.exemplars[place] = (str(query.id), float(observed[index]), query.timestamp)
 
 
+#: what a model counts and a restart continues
+COUNTED = ("queries", "suspicious", "without_client", "ids_reused")
+
+
 class WatchedModel:
     """One model under one label."""
 
@@ -76,8 +125,35 @@ class WatchedModel:
         #: the time up to which its queries have come; never runs backwards
         self.clock = 0.0
         if previous is not None:
-            for name in ("queries", "suspicious", "without_client", "ids_reused", "last_query", "clock"):
+            for name in (*COUNTED, "last_query", "clock"):
                 setattr(self, name, getattr(previous, name))
+
+    def dump(self) -> dict[str, Any]:
+        """Counts, times and detectors."""
+        return {
+            "name": self.name,
+            "counts": {name: getattr(self, name) for name in COUNTED},
+            "last_query": self.last_query,
+            "clock": self.clock,
+            "tallies": [tally.dump() for tally in self.tallies],
+        }
+
+    def load(self, state: dict[str, Any], read_rows: RowReader) -> bool:
+        """Go on from a dump; whether all its detectors do."""
+        self.last_query, self.clock = state["last_query"], state["clock"]
+        for name in COUNTED:
+            setattr(self, name, state["counts"][name])
+        kept = {tally["name"]: tally for tally in state["tallies"]}
+        whole = [tally.load(kept[tally.name], read_rows) for tally in self.tallies if tally.name in kept]
+        return all(whole)
+
+    def count_anew(self) -> None:
+        """All counts at 0; windows stay."""
+        for name in COUNTED:
+            setattr(self, name, 0)
+        for tally in self.tallies:
+            tally.judgements = tally.flags = 0
+            tally.skipped.clear()
 
 
 def _tally(config: ResolvedDetector, previous: WatchedModel | None) -> Tally:
@@ -164,6 +240,39 @@ class Models:
             return False
         del self._candidates[label]
         return True
+
+    def dump(self) -> dict[str, Any]:
+        """What is to be known of all models after a restart."""
+        return {
+            "models": [model.dump() for model in self.by_label.values()],
+            "folded": self.folded,
+            "candidates": dict(self._candidates),
+        }
+
+    def load(self, state: dict[str, Any], read_rows: RowReader) -> bool:
+        """Go on from a dump; whether all detectors do. read_rows: the rows of their windows, which no dump holds."""
+        whole = True
+        for kept in state["models"]:
+            label = kept["name"]
+            if label not in self.by_label and (label == RESERVED_MODEL or not self._is_full()):
+                self._admit(label)
+            if label in self.by_label:
+                whole &= self.by_label[label].load(kept, read_rows)
+        self.folded, self._candidates = state["folded"], Counter(state["candidates"])
+        return whole
+
+    def count_anew(self) -> None:
+        """All counts at 0; windows stay."""
+        self.folded = 0
+        for model in self.by_label.values():
+            model.count_anew()
+
+    def observe_anew(self) -> None:
+        """Forget what no restart continues: what a replay observed was observed before."""
+        self.seconds.clear()
+        for model in self.by_label.values():
+            for tally in model.tallies:
+                tally.observe_anew()
 
     def expire(self, now: float) -> None:
         """Forget models that earned their label and have been silent for a day."""

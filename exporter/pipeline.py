@@ -10,14 +10,16 @@ import time
 from bisect import bisect_left
 from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, TypeVar
 
 from detectors import Query
 from exporter.delivery import Delivery, Outcome
 from exporter.judging import judge
 from exporter.models import Models, WatchedModel
 
+Result = TypeVar("Result")
 #: per query of a delivery, what its detectors said; empty when nobody asked
 Words = list[list[Outcome]]
 
@@ -43,8 +45,9 @@ class Pipeline:
         self.lock = threading.Lock()
         self.delays = [0] * (len(DELAY_BUCKETS) + 1)
         self.delay_sum = 0.0
-        #: per source, the position up to which everything is judged
-        self.positions: dict[str, Any] = {}
+        #: per source and stream, the position up to which everything is judged; and the last record of the journal
+        self.positions: dict[tuple[str, str], Any] = {}
+        self.judged = 0
         #: queries judged per second while there was work, smoothed
         self.rate = 10_000.0
         self._clock = clock
@@ -57,6 +60,8 @@ class Pipeline:
         self._room = threading.Condition(self._guard)
         self._wake: SimpleQueue[None] = SimpleQueue()  # cheaper to be woken by than a condition
         self._idle = False
+        self._calls: list[Callable[[], object]] = []
+        self._is_judging = False
         self._stopping = False
         #: what ended the judging for good, and what is called then, on the judging thread
         self.failure: Exception | None = None
@@ -76,27 +81,43 @@ class Pipeline:
         with self._guard:
             return self._enqueue(delivery)
 
-    def put(self, delivery: Delivery, timeout: float) -> bool:
-        """Queue a delivery, waiting for room. False when there was none in time, or when the pipeline is stopping."""
-        deadline = time.monotonic() + timeout
+    def wait_for_room(self, delivery: Delivery, timeout: float) -> bool:
+        """Wait until a delivery would be taken. False when it would not in time, or the pipeline is stopping."""
         with self._room:
-            while not self._enqueue(delivery):
-                left = deadline - time.monotonic()
-                if self._stopping or left <= 0:
-                    return False
-                self._room.wait(left)
-            return True
+            return self._room.wait_for(lambda: self._stopping or self._has_room(delivery), timeout) and (
+                not self._stopping
+            )
 
     def _enqueue(self, delivery: Delivery) -> bool:
-        size = len(delivery.queries)
-        full = self._queries + size > self.capacity or self._bytes + delivery.size > self.capacity_bytes
-        if self._stopping or (full and self._waiting):  # what is larger than the queue is taken when it is alone
+        if self._stopping or not self._has_room(delivery):
             return False
         self._waiting.append(delivery)
-        self._queries += size
+        self._queries += len(delivery.queries)
         self._bytes += delivery.size
         self._wake_up()
         return True
+
+    def _has_room(self, delivery: Delivery) -> bool:
+        queries, size = self._queries + len(delivery.queries), self._bytes + delivery.size
+        # what is larger than the queue is taken when it is alone
+        return not self._waiting or (queries <= self.capacity and size <= self.capacity_bytes)
+
+    def release(self, delivery: Delivery) -> None:
+        """A delivery that was offered before it was written is written now."""
+        with self._guard:
+            delivery.written = True
+            self._wake_up()
+
+    def withdraw(self, delivery: Delivery) -> None:
+        """Take back a delivery that could not be written."""
+        with self._room:
+            self._waiting.remove(delivery)
+            self._leave([delivery])
+
+    def unjudged(self) -> list[Delivery]:
+        """What waits, in order."""
+        with self._guard:
+            return list(self._waiting)
 
     def _wake_up(self) -> None:
         if self._idle:
@@ -111,6 +132,7 @@ class Pipeline:
 
     def start(self) -> None:
         """Begin to judge."""
+        self._is_judging = True
         self._thread.start()
 
     def stop(self, timeout: float) -> bool:
@@ -121,6 +143,25 @@ class Pipeline:
             self._room.notify_all()
         self._thread.join(timeout)
         return not self._thread.is_alive()
+
+    def between(self, call: Callable[[], Result]) -> Result:
+        """Do something between two batches, on the judging thread where it runs, and wait for what comes of it."""
+        done: Future[Result] = Future()
+
+        def run() -> None:
+            try:
+                done.set_result(call())
+            except BaseException as error:
+                done.set_exception(error)
+
+        with self._guard:
+            judging = self._is_judging
+            if judging:
+                self._calls.append(run)
+                self._wake_up()
+        if not judging:
+            run()
+        return done.result()
 
     def watch(self, models: Models) -> None:
         """Go on with other models; with `lock` held, between two batches."""
@@ -134,6 +175,10 @@ class Pipeline:
             log.exception("judging has failed for good")
             self.failure = error
             self.on_failure()
+        with self._guard:
+            self._is_judging = False
+        for call in self._calls:  # which came in the last moment
+            call()
 
     def _judge_what_comes(self) -> None:
         while deliveries := self._take():
@@ -147,21 +192,32 @@ class Pipeline:
         """What has arrived, up to a batch; waits for the first. Empty when all is judged and the pipeline stops."""
         while True:
             with self._room:
-                if self._waiting or self._stopping:
-                    return self._next_batch()
-                self._idle = True
-            self._wake.get()
+                calls, self._calls = self._calls, []
+                if not calls:
+                    if self._is_next_written() or (self._stopping and not self._waiting):
+                        return self._next_batch()
+                    self._idle = True
+            for call in calls:
+                call()
+            if not calls:
+                self._wake.get()
+
+    def _is_next_written(self) -> bool:
+        return bool(self._waiting) and self._waiting[0].written
 
     def _next_batch(self) -> list[Delivery]:
         taken: list[Delivery] = []
         size = 0
-        while self._waiting and (not taken or size + len(self._waiting[0].queries) <= BATCH):
+        while self._is_next_written() and (not taken or size + len(self._waiting[0].queries) <= BATCH):
             taken.append(self._waiting.popleft())
             size += len(taken[-1].queries)
-        self._queries -= size
-        self._bytes -= sum(delivery.size for delivery in taken)
-        self._room.notify_all()
+        self._leave(taken)
         return taken
+
+    def _leave(self, deliveries: Sequence[Delivery]) -> None:
+        self._queries -= sum(len(delivery.queries) for delivery in deliveries)
+        self._bytes -= sum(delivery.size for delivery in deliveries)
+        self._room.notify_all()
 
     def judge(self, deliveries: Sequence[Delivery]) -> None:
         """Judge deliveries in order, count, commit their positions, and tell who waits for them."""
@@ -172,8 +228,9 @@ class Pipeline:
         else:
             self._judge(deliveries, words, slice(None))
         for delivery, said in zip(deliveries, words, strict=True):
+            self.judged = max(self.judged, delivery.number)
             if delivery.position is not None:
-                self.positions[delivery.source] = delivery.position
+                self.positions[delivery.source, delivery.stream] = delivery.position
             if delivery.done is not None:
                 _tell(delivery, said)
 
@@ -210,8 +267,8 @@ class Pipeline:
             delay = max(now - delivery.received, 0.0)
             self.delays[bisect_left(DELAY_BUCKETS, delay)] += judged
             self.delay_sum += delay * judged
-        if now - self._expired_at >= EXPIRY_INTERVAL:
-            self._expired_at = now
+        if delivery.received - self._expired_at >= EXPIRY_INTERVAL:  # by the time that a replay sees as well
+            self._expired_at = delivery.received
             self.models.expire(delivery.received)
 
 

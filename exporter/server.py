@@ -74,9 +74,10 @@ class HotPaths:
         if not self._is_ready():
             return refusal(503, "not ready", 1)
         if body.is_light(data):
-            return self._push.push(data)
-        # large bodies and pictures take their time; the loop goes on meanwhile
-        return await asyncio.to_thread(self._push.push, data)
+            answer = self._push.push(data)
+        else:  # large bodies and pictures take their time; the loop goes on meanwhile
+            answer = await asyncio.to_thread(self._push.push, data)
+        return answer.result() if answer.done() else await asyncio.wrap_future(answer)
 
     async def _detect_one(self, scope: Scope, receive: body.Receive) -> Reply:
         data = await body.read(scope, receive, self.body_bytes)

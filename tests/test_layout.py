@@ -16,11 +16,12 @@ LAYERS = (
     ("commands",),
     ("app",),
     ("fast_detect",),
-    ("server", "api", "protocol"),
+    ("server", "api", "protocol", "recovery"),
     ("web", "sources"),
     ("metrics", "canary"),
+    ("ledger",),
     ("pipeline",),
-    ("judging",),
+    ("judging", "record"),
     ("models",),
     ("formats",),
     ("delivery", "body"),
@@ -28,7 +29,7 @@ LAYERS = (
     ("config",),
     ("units",),
     ("records",),
-    ("yaml_lines", "logs", "memory", "version"),
+    ("yaml_lines", "logs", "memory", "version", "storage"),
 )
 ROW = {name: row for row, names in enumerate(LAYERS) for name in names}
 #: what takes long to import or much memory, and is imported when it is first used

@@ -11,6 +11,7 @@ from exporter.commands.check import check, read_config
 from exporter.config_file import load
 from exporter.logs import set_up_logging
 from exporter.memory import settle
+from exporter.storage.journal import StateInUse
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +32,12 @@ def serve(options: argparse.Namespace) -> None:
         reason = str(error.strerror).partition(" (while")[0]  # Python adds the address once more
         raise Failure(f"cannot listen on {host}:{port}: {reason}") from None
     settings = ServeOptions(host, port, options.telemetry_path, options.lifecycle)
-    service = Service(config, lambda: load(options.config_file), settings)
+    try:
+        service = Service(config, lambda: load(options.config_file), settings)
+    except StateInUse as error:
+        raise Failure(str(error)) from None
+    except OSError as error:
+        raise Failure(f"storage.path: {error.filename or config.storage.path}: {error.strerror}") from None
     bound = listener.getsockname()
     log.info("listening", extra={"address": f"{bound[0]}:{bound[1]}"})
     settle()
@@ -39,6 +45,8 @@ def serve(options: argparse.Namespace) -> None:
         _run(service.run(listener))
     except OSError as error:
         raise Failure(f"{error.filename}: {error.strerror}") from None
+    if service.failure is not None:
+        raise Failure(f"the start has failed: {service.failure}")
     if service.pipeline.failure is not None:
         raise Failure(f"judging has failed: {type(service.pipeline.failure).__name__}; the log has the place")
 

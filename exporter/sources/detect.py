@@ -19,10 +19,10 @@ from exporter.body import is_light
 from exporter.config import Limits
 from exporter.delivery import Delivery, Outcome
 from exporter.formats import Refused, native
-from exporter.pipeline import Pipeline
+from exporter.ledger import Ledger, NotStored, QueueFull
 from exporter.sources.counts import IntakeCounts
 from exporter.sources.duplicates import Duplicates, Sorted
-from exporter.sources.reply import Reply, queue_full, refusal, to_json
+from exporter.sources.reply import Reply, not_stored, queue_full, refusal, to_json
 
 #: answers that are kept for retries
 KEPT_ANSWERS = 10_000
@@ -62,7 +62,7 @@ class Waiting(msgspec.Struct, gc=False):
     """A query, the bytes of its body, and its answer."""
 
     query: Query
-    size: int
+    body: bytes
     answer: Answer
 
 
@@ -70,9 +70,9 @@ class DetectIntake:
     """Takes bodies of `POST /detect`, on the event loop."""
 
     def __init__(
-        self, pipeline: Pipeline, duplicates: Duplicates, limits: Limits, clock: Callable[[], float] = time.time
+        self, ledger: Ledger, duplicates: Duplicates, limits: Limits, clock: Callable[[], float] = time.time
     ) -> None:
-        self._pipeline, self._duplicates, self._clock = pipeline, duplicates, clock
+        self._ledger, self._duplicates, self._clock = ledger, duplicates, clock
         self.limits = limits
         self.counts = IntakeCounts()
         self._turn: list[Waiting] = []
@@ -94,7 +94,7 @@ class DetectIntake:
                 query = await asyncio.to_thread(native.decode_line, body, self.limits)
             except Refused as refused:
                 return self._refused(refused)
-            self._take(query, len(body), tell)
+            self._take(query, body, tell)
         return await answer
 
     def detect_light(self, body: bytes, tell: Tell) -> None:
@@ -104,21 +104,21 @@ class DetectIntake:
         except Refused as refused:
             tell(self._refused(refused))
         else:
-            self._take(query, len(body), tell)
+            self._take(query, body, tell)
 
     def _refused(self, refused: Refused) -> Reply:
         self.reject(refused.code)
         return refusal(400 if refused.code == "malformed" else 422, refused.reason)
 
-    def _take(self, query: Query, size: int, tell: Tell) -> None:
-        self._turn.append(Waiting(query, size, Answer(tell)))
+    def _take(self, query: Query, body: bytes, tell: Tell) -> None:
+        self._turn.append(Waiting(query, body, Answer(tell)))
         if len(self._turn) == 1:
             loop = asyncio.get_running_loop()
             loop.call_soon(self._hand_over, loop)
 
     def reject(self, code: str) -> None:
         """Count a body that was refused."""
-        self.counts.rejected[code] += 1
+        self.counts.refuse(code)
 
     def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
         turn, self._turn = self._turn, []
@@ -143,17 +143,41 @@ class DetectIntake:
             replies = [_written(said) for said in outcomes]
             loop.call_soon_threadsafe(_answer, turn, replies)
 
-        now, size = self._clock(), sum(waiting.size for waiting in turn)
+        def settled(error: Exception | None) -> None:
+            if error is None:
+                self.counts.take(len(turn))
+            else:
+                loop.call_soon_threadsafe(self._refuse, turn, found, error)
+
+        bodies = [waiting.body for waiting in turn]
         delivery = Delivery(
-            source="detect", queries=found.fresh, received=now, reused=found.reused, size=size, explain=True, done=done
+            source="detect",
+            queries=found.fresh,
+            received=self._clock(),
+            reused=found.reused,
+            entries=found.entries,
+            size=sum(map(len, bodies)),
+            explain=True,
+            done=done,
         )
-        if not self._pipeline.offer(delivery):
-            self._forget(turn)
-            self.counts.rejected["queue_full"] += len(turn)
-            _answer(turn, [queue_full(self._pipeline)] * len(turn))
-            return
-        self._duplicates.remember(found.entries, now)
-        self.counts.accepted += len(turn)
+        if found.entries:
+            self._duplicates.remember(found.entries, delivery.received)
+        try:
+            self._ledger.take(delivery, b"[%s]" % b",".join(bodies), settled)
+        except (QueueFull, NotStored) as error:
+            self._give_up(turn, found, error)
+
+    def _refuse(self, turn: list[Waiting], found: Sorted, error: Exception) -> None:
+        """What was taken could not be written after all."""
+        with self._duplicates.lock:
+            self._give_up(turn, found, error)
+
+    def _give_up(self, turn: list[Waiting], found: Sorted, error: Exception) -> None:
+        self._duplicates.forget(found.entries)
+        self._forget(turn)
+        full = isinstance(error, QueueFull)
+        self.counts.refuse("queue_full" if full else "not_stored", len(turn))
+        _answer(turn, [queue_full(self._ledger.pipeline) if full else not_stored()] * len(turn))
 
     def _keep(self, turn: list[Waiting]) -> None:
         for waiting in turn:
@@ -161,6 +185,13 @@ class DetectIntake:
                 self._answers[self._duplicates.key(waiting.query, "")] = waiting.answer
                 if len(self._answers) > KEPT_ANSWERS:
                     del self._answers[next(iter(self._answers))]
+
+    def answered(self, delivery: Delivery, outcomes: Sequence[Sequence[Outcome]]) -> None:
+        """Keep the answers to queries that were judged again at the start, for senders who did not get theirs."""
+        for query, said in zip(delivery.queries, outcomes, strict=True):
+            answer = Answer(lambda reply: None)
+            answer.give(_written(said))
+            self._keep([Waiting(query, b"", answer)])
 
     def _forget(self, turn: list[Waiting]) -> None:
         for waiting in turn:
@@ -177,9 +208,8 @@ class DetectIntake:
                 first.then(partial(self._repeat, waiting.answer))
 
     def _repeat(self, answer: Answer, given: Reply) -> None:
-        if given.status != 429:  # that was not taken, so it is no duplicate either
-            self.counts.accepted += 1
-            self.counts.duplicates += 1
+        if given.status not in (429, 507):  # that was not taken, so it is no duplicate either
+            self.counts.take(1, duplicates=1)
         answer.give(given)
 
 

@@ -7,7 +7,7 @@ among the last million queries with an id. The same id with other content is jud
 import secrets
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -65,6 +65,27 @@ class Duplicates:
             self._begun = now
         self._generations[0].update(entries)
 
+    def forget(self, entries: Mapping[bytes, bytes]) -> None:
+        """Undo a `remember`: what was taken could not be kept."""
+        for generation in self._generations:
+            for key in entries:
+                generation.pop(key, None)
+
+    def dump(self, without: Sequence[Mapping[bytes, bytes]]) -> dict[str, Any]:
+        """All that is remembered, without these entries; with `lock` held."""
+        left_out = {key for entries in without for key in entries}
+        kept = [
+            {key: content for key, content in generation.items() if key not in left_out} if left_out else generation
+            for generation in self._generations
+        ]
+        return {"secret": self._secret, "begun": self._begun, "generations": [_encoder.encode(each) for each in kept]}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Go on from a dump."""
+        self._secret, self._begun = state["secret"], state["begun"]
+        generations = [_generations.decode(each) for each in state["generations"]]
+        self._generations = deque(generations or [{}], maxlen=GENERATIONS + 1)
+
     def key(self, query: Query, sender: str) -> bytes:
         """One key for sender, model, client, id and content."""
         return b"".join(self._keys(query, sender))
@@ -98,3 +119,4 @@ def _array(value: np.ndarray) -> Any:
 
 
 _encoder = msgspec.msgpack.Encoder(enc_hook=_array)
+_generations = msgspec.msgpack.Decoder(dict[bytes, bytes])

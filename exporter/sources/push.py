@@ -5,61 +5,94 @@ All or nothing against the queue; wrong records are named by their position whil
 
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 
 from detectors import Query
 from exporter.config import Limits
 from exporter.delivery import Delivery, Rejection
 from exporter.formats import TooMany, Unreadable, native
-from exporter.pipeline import Pipeline
+from exporter.ledger import Ledger, NotStored, QueueFull
 from exporter.sources.counts import IntakeCounts
 from exporter.sources.duplicates import Duplicates
-from exporter.sources.reply import Reply, queue_full, refusal, to_json
+from exporter.sources.reply import Reply, not_stored, queue_full, refusal, to_json
 
 
 class PushIntake:
     """Takes bodies of `POST /api/v1/queries`, from any thread."""
 
     def __init__(
-        self, pipeline: Pipeline, duplicates: Duplicates, limits: Limits, clock: Callable[[], float] = time.time
+        self, ledger: Ledger, duplicates: Duplicates, limits: Limits, clock: Callable[[], float] = time.time
     ) -> None:
-        self._pipeline, self._duplicates, self._clock = pipeline, duplicates, clock
+        self._ledger, self._duplicates, self._clock = ledger, duplicates, clock
         self.limits = limits
         self.counts = IntakeCounts()
 
-    def push(self, body: bytes, sender: str = "") -> Reply:
-        """Take the queries of a body: 202; 422 when all are rejected; 400, 413 or 429 when none was taken."""
+    def push(self, body: bytes, sender: str = "") -> "Future[Reply]":
+        """Take the queries of a body: 202; 422 when all are rejected; 400, 413, 429 or 507 when none was taken.
+
+        The answer is there once what was taken is written.
+        """
         try:
             queries, rejections = native.decode(body, self.limits)
         except Unreadable as error:
             self.reject("malformed")
-            return refusal(400, str(error))
+            return _now(refusal(400, str(error)))
         except TooMany as error:
             self.reject("too_large", error.records)
-            return refusal(413, str(error))
+            return _now(refusal(413, str(error)))
         with self._duplicates.lock:
-            taken = self._take(queries, sender, len(body))
-            if taken is None:
-                self.counts.rejected["queue_full"] += len(queries)
-                return queue_full(self._pipeline)
-            self.counts.accepted += len(queries)
-            self.counts.duplicates += taken
-            self.counts.rejected.update(rejection.code for rejection in rejections)
-        return _taken(len(queries), taken, rejections)
+            return self._take(body, queries, rejections, sender)
 
-    def _take(self, queries: Sequence[Query], sender: str, size: int) -> int | None:
-        """Queue what is new; the number of duplicates, or None when there is no room."""
-        now = self._clock()
-        found = self._duplicates.sort_out(queries, sender)
-        delivery = Delivery(source="push", queries=found.fresh, received=now, reused=found.reused, size=size)
-        if found.fresh and not self._pipeline.offer(delivery):
-            return None
+    def _take(
+        self, body: bytes, queries: Sequence[Query], rejections: Sequence[Rejection], sender: str
+    ) -> "Future[Reply]":
+        now, found = self._clock(), self._duplicates.sort_out(queries, sender)
+        answer: Future[Reply] = Future()
+
+        def settled(error: Exception | None) -> None:
+            if error is None:
+                self.counts.take(len(queries), found.duplicates, (rejection.code for rejection in rejections))
+                answer.set_result(_taken(len(queries), found.duplicates, rejections))
+            else:
+                with self._duplicates.lock:
+                    self._duplicates.forget(found.entries)
+                answer.set_result(self._refused(error, len(queries)))
+
+        delivery = Delivery(
+            source="push",
+            queries=found.fresh,
+            received=now,
+            sender=sender,
+            reused=found.reused,
+            entries=found.entries,
+            size=len(body),
+        )
+        if not queries:
+            settled(None)
+            return answer
+        whole = len(found.fresh) == len(queries) and not rejections
         self._duplicates.remember(found.entries, now)
-        return found.duplicates
+        try:  # also of duplicates alone: what they repeat may not be written yet
+            self._ledger.take(delivery, body if whole else None, settled)
+        except (QueueFull, NotStored) as error:
+            self._duplicates.forget(found.entries)
+            return _now(self._refused(error, len(queries)))
+        return answer
+
+    def _refused(self, error: Exception, records: int) -> Reply:
+        full = isinstance(error, QueueFull)
+        self.counts.refuse("queue_full" if full else "not_stored", records)
+        return queue_full(self._ledger.pipeline) if full else not_stored()
 
     def reject(self, code: str, records: int = 1) -> None:
         """Count records, or one body, that were refused as a whole."""
-        with self._duplicates.lock:
-            self.counts.rejected[code] += records
+        self.counts.refuse(code, records)
+
+
+def _now(reply: Reply) -> "Future[Reply]":
+    answer: Future[Reply] = Future()
+    answer.set_result(reply)
+    return answer
 
 
 def _taken(accepted: int, duplicates: int, rejections: Sequence[Rejection]) -> Reply:

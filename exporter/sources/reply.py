@@ -34,3 +34,8 @@ def refusal(status: int, detail: str, retry_after: int | None = None) -> Reply:
 def queue_full(pipeline: Pipeline) -> Reply:
     """The answer when the queue has no room: nothing was taken, come again later."""
     return refusal(429, "the queue is full; nothing was taken", pipeline.seconds_until_room())
+
+
+def not_stored() -> Reply:
+    """The answer when the disk or the journal has no room: nothing was taken."""
+    return refusal(507, "the journal cannot be written; nothing was taken", 10)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from detectors import ConfidenceDetector, MissingField, Query
 from detectors.confidence import closeness, doubt, entropy
+from tests.detectors.restart import assert_goes_on
 
 
 def judged(output, **config):
@@ -104,3 +105,30 @@ def test_the_average_runs_over_the_history(outputs, size):
 
 def test_without_scores_the_state_is_empty():
     assert ConfidenceDetector().get_state() == {"last_score": None, "avg_score": 0.0, "num_scores": 0}
+
+
+answers = st.lists(st.lists(st.floats(0.01, 1), min_size=2, max_size=5), min_size=1, max_size=12)
+
+
+@given(
+    st.lists(answers, max_size=8),
+    st.sets(st.integers(0, 8)),
+    st.integers(1, 20),
+    st.sampled_from(["entropy", "max_confidence", "margin"]),
+)
+def test_a_restart_at_any_point_changes_no_bit_of_scores_and_average(batches, cuts, size, mode):
+    batches = [[Query("text", model_output=[p / sum(row) for p in row]) for row in batch] for batch in batches]
+    assert_goes_on(lambda: ConfidenceDetector({"mode": mode, "max_history_size": size}), batches, cuts)
+
+
+def test_the_history_of_another_mode_or_size_is_not_taken():
+    state = ConfidenceDetector({"mode": "margin"}).dump_state()
+    for config, message in (
+        ({}, "the state is of mode 'margin', and this detector has 'entropy'"),
+        ({"mode": "margin", "max_history_size": 7}, "of max_history_size 100, and this detector has 7"),
+        ({"mode": "margin", "normalize": True}, "of normalize False, and this detector has True"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            ConfidenceDetector(config).load_state(state)
+    with pytest.raises(ValueError, match="the state has 101 scores for a history of 100"):
+        ConfidenceDetector({"mode": "margin"}).load_state({**state, "history": [0.5] * 101})

@@ -16,6 +16,7 @@ from detectors import (
     register_detector,
 )
 from detectors.contract import Adapted, checked
+from tests.detectors.restart import assert_goes_on, kept, reader, restarted
 
 
 class LengthDetector(Detector):
@@ -385,3 +386,69 @@ def test_scores_that_are_not_one_finite_number_a_query_are_an_error_and_never_cl
 def test_an_error_in_a_batch_names_the_query():
     with pytest.raises(InvalidQuery, match="query 1: input_data: expected a text"):
         LengthDetector().process_batch(of(["a", 1]))
+
+
+@pytest.mark.parametrize("name", BUILT_IN, indirect=True)
+def test_a_restart_anywhere_changes_no_later_score(name, good):
+    batches = [good[start : start + 3] for start in range(0, len(good), 3)] * 4
+    for config in ({}, {"max_history_size": 5}):
+        assert_goes_on(lambda config=config: get_detector(name, config), batches, range(0, len(batches), 2))
+
+
+@pytest.mark.parametrize("name", BUILT_IN, indirect=True)
+def test_a_state_does_not_change_when_the_detector_goes_on(name, good):
+    detector = get_detector(name, {"max_history_size": 5})
+    detector.score(good[:3])
+    state, rows = detector.dump_state(), kept(detector)[1]
+    expected = restarted(detector, get_detector(name, {"max_history_size": 5}))
+    detector.score(good * 2)
+    other = get_detector(name, {"max_history_size": 5})
+    other.load_state(state, reader(rows))
+    assert other.score(good).tolist() == expected.score(good).tolist()
+
+
+@pytest.mark.parametrize("name", BUILT_IN, indirect=True)
+@pytest.mark.parametrize("damage", ["format", "size", "short", "kind", "nothing"])
+def test_a_state_that_does_not_fit_is_refused_in_words_and_leaves_the_detector_empty(name, good, damage):
+    detector, fresh = get_detector(name), get_detector(name)
+    detector.score(good)
+    state, rows = detector.dump_state(), kept(detector)[1]
+    state = {
+        "format": {**state, "format": "another 7"},
+        "size": {**state, "max_history_size": 3},
+        "short": dict(list(state.items())[:-1]),
+        "kind": {key: 7 if isinstance(value, (list, dict)) else value for key, value in state.items()},
+        "nothing": None,
+    }[damage]
+    with pytest.raises(ValueError, match=r"the state|expected the state"):
+        detector.load_state(state, reader(rows))
+    assert detector.get_state() == fresh.get_state()
+    assert detector.score(good).tolist() == fresh.score(good).tolist()
+
+
+@pytest.mark.parametrize("name", ["length", "bare"], indirect=True)
+def test_a_detector_of_one_s_own_keeps_nothing_unless_it_says_so(name, good):
+    detector = get_detector(name)
+    detector.score(good)
+    assert detector.dump_state() is None
+    assert detector.row_spaces() == {}
+    with pytest.raises(KeyError):
+        detector.rows_since("a", 0, 1)
+    with pytest.raises(ValueError, match="cannot take a state back"):
+        detector.load_state({})
+    assert detector.get_state() == get_detector(name).get_state()
+
+
+@pytest.mark.parametrize("base", [LengthDetector, BareDetector])
+def test_a_detector_of_one_s_own_can_keep_its_state(base, own_names):
+    class Keeping(base):
+        def dump_state(self):
+            return self.get_state()
+
+        def load_state(self, state):
+            vars(self).update(state)
+
+    register_detector("keeping", Keeping, modality="text", base="custom")
+    detector = get_detector("keeping")
+    detector.score(GOOD["text"][:2])
+    assert restarted(detector, get_detector("keeping")).get_state() == detector.get_state()

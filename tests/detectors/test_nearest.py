@@ -1,11 +1,14 @@
 """The window against a loop that anybody can check."""
 
+import msgspec
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from detectors import nearest
 from detectors.nearest import CHUNK, GROUP, PRUNED_ROWS, TILE, Window
+from tests.detectors.restart import reader
 
 LARGE = 1 << 30
 THRESHOLD = 0.8
@@ -241,3 +244,150 @@ def test_few_rows_of_many_lengths_make_no_projections():
     for dimensions in range(200, 400):
         searched(window, [(dimensions, unit(np.ones(dimensions)))] * 2, [2])
     assert window.nbytes < 200 * 2 * 400 * 4 * GROUP
+
+
+# -- windows that go on after a restart
+
+
+def reloaded(window, size, max_bytes=LARGE, limit=9):
+    rows = {}
+    for space, (first, last, dimensions) in window.row_spaces().items():
+        parts = [window.rows_since(space, number, limit)[1] for number in range(first, last, limit)]
+        rows[space] = (first, np.concatenate([np.zeros((0, dimensions), np.float32), *parts]))
+    fresh = Window(size, max_bytes)
+    fresh.load(msgspec.msgpack.decode(msgspec.msgpack.encode(window.dump())), reader(rows))
+    return fresh
+
+
+def assert_same_after_restarts(queries, size, sizes, cuts, max_bytes=LARGE):
+    """Scores and incidents, bit by bit, of a window that is restarted before the batches at `cuts`."""
+    whole, parts, start, turn = Window(size, max_bytes), Window(size, max_bytes), 0, 0
+    while start < len(queries):
+        if turn in cuts:
+            parts = reloaded(parts, size, max_bytes)
+        part = queries[start : start + sizes[turn % len(sizes)]]
+        (scores, incident), (expected, other) = (
+            window.add(len(part), grouped(part), THRESHOLD) for window in (parts, whole)
+        )
+        assert scores.tolist() == expected.tolist()
+        assert (incident is None) == (other is None)
+        if incident is not None:
+            assert (incident.score, incident.closest_index) == (other.score, other.closest_index)
+            assert incident.closest_embedding.tolist() == other.closest_embedding.tolist()
+        assert (len(parts), parts.nbytes) == (len(whole), whole.nbytes)
+        start, turn = start + len(part), turn + 1
+    return parts
+
+
+cuts = st.sets(st.integers(0, 12), max_size=5)
+batch_sizes = st.lists(st.integers(1, 300), min_size=1, max_size=4)
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.data(), st.integers(1, 400), batch_sizes, cuts, st.integers(0, 1000))
+def test_a_restart_at_any_point_changes_no_bit_of_what_follows(data, size, sizes, cuts, seed):
+    rng = np.random.default_rng(seed)
+    spaces = data.draw(st.lists(st.integers(1, 70), min_size=1, max_size=4))
+    picks = rng.integers(0, len(spaces), data.draw(st.integers(1, 1200)))
+    queries = [(int(pick), unit(rng.standard_normal(spaces[pick]))) for pick in picks]
+    for index in rng.integers(1, len(queries) + 1, len(queries) // 5):
+        queries[index - 1] = queries[index // 2]  # repeats, so that there are incidents
+    assert_same_after_restarts(queries, size, sizes, cuts, data.draw(st.sampled_from([LARGE, 20_000])))
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from([193, 200, 257, 384]), st.integers(300, 900), batch_sizes, cuts, st.integers(0, 1000))
+def test_a_restart_changes_no_bit_of_a_window_that_is_searched_by_projection(
+    monkeypatch, dimensions, size, sizes, cuts, seed
+):
+    monkeypatch.setattr(nearest, "PRUNED_ROWS", 250)
+    rng = np.random.default_rng(seed)
+    # around few directions, so that many groups promise nearly the same
+    rows = unit(
+        rng.standard_normal((9, dimensions))[rng.integers(0, 9, 1800)] + rng.standard_normal((1800, dimensions))
+    )
+    spaces = ["a", "a", "b"] if seed % 2 else ["a"]
+    queries = [(spaces[index % len(spaces)], row) for index, row in enumerate(rows)]
+    window = assert_same_after_restarts(queries, size, sizes, cuts)
+    assert window.nbytes > 4 * (dimensions + 96) * min(size, 250)
+
+
+@pytest.mark.parametrize("dimensions", [193, 256, 511])
+def test_the_projection_of_a_row_does_not_depend_on_its_company(dimensions):
+    rows = unit(np.random.default_rng(9).standard_normal((600, dimensions))).astype(np.float32)
+    space = Window(PRUNED_ROWS + 1, LARGE)._projection(dimensions)
+    together = nearest._projected(rows, space)
+    for size in (1, 7, 256):
+        apart = [nearest._projected(rows[start : start + size], space) for start in range(0, 600, size)]
+        np.testing.assert_array_equal(np.concatenate(apart), together)
+    np.testing.assert_array_equal(nearest._projected(np.asfortranarray(rows), space), together)
+
+
+def test_rows_keep_their_numbers_and_are_read_from_the_oldest_held():
+    rows = unit(np.random.default_rng(10).standard_normal((50, 3))).astype(np.float32)
+    window = Window(20, LARGE)
+    searched(window, [("a", row) for row in rows], [7])
+    [(space, held)] = window.row_spaces().items()
+    assert held == (30, 50, 3)
+    for number, expected, count in ((0, 30, 4), (30, 30, 4), (41, 41, 4), (48, 48, 2), (50, 50, 0)):
+        start, part = window.rows_since(space, number, 4)
+        assert start == expected
+        np.testing.assert_array_equal(part, rows[expected : expected + count])
+    part[:] = 0  # a copy
+    np.testing.assert_array_equal(window.rows_since(space, 48, 9)[1], rows[48:])
+
+
+def test_a_space_that_comes_again_after_it_was_empty_gets_an_id_of_its_own():
+    window = Window(5, LARGE)
+    seen = []
+    for space in "abab":
+        searched(window, [(space, [1.0])] * 5, [5])
+        seen += window.row_spaces()
+    assert len(set(seen)) == 4
+    with pytest.raises(KeyError):
+        window.rows_since(seen[0], 0, 1)
+
+
+def damaged(state, **changes):
+    return {**state, **changes}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"capacity": [1, 3]}, "rows 0 to 4 in 1 slots"),
+        ({"capacity": [10**9, 3]}, "rows 0 to 4 in 1000000000 slots"),
+        ({"first": [1, 0]}, "skips or repeats|hold"),
+        ({"last": [0, 3]}, "rows 0 to 0"),
+        ({"added": 9}, "skips or repeats a query among the last 7 of 9"),
+        ({"ids": ["x", "x"]}, "the state has a space twice"),
+        ({"keys": ["a", "a"]}, "the state has a space twice"),
+        ({"ids": ["x"]}, "shorter|longer"),
+        ({"dimensions": [3, 1]}, r"float32 \(4, 2\), expected float32 \(4, 3\)"),
+        ({"sequences": {"dtype": "<f4", "shape": [0], "data": b""}}, "expected an array of <i8, got <f4"),
+    ],
+)
+def test_parts_that_do_not_fit_together_are_refused(changes, message):
+    window = Window(10, LARGE)
+    searched(window, [("a", [1.0, 0.0]), ("b", [1.0])] * 3 + [("a", [0.0, 1.0])], [10])
+    state = window.dump()
+    rows = {space: window.rows_since(space, 0, 10) for space in window.row_spaces()}
+    rows["x"] = (0, np.zeros((4, 2), np.float32))
+    with pytest.raises(ValueError, match=message):
+        Window(10, LARGE).load(damaged(state, **changes), reader(rows))
+
+
+def test_rows_that_are_missing_are_an_error_and_an_empty_window_needs_none():
+    window = Window(10, LARGE)
+    Window(10, LARGE).load(window.dump(), None)
+    searched(window, [("a", [1.0])], [1])
+    with pytest.raises(ValueError, match="the state is of 1 rows, and there is nothing to read them from"):
+        Window(10, LARGE).load(window.dump(), None)
+
+
+def test_more_queries_than_the_window_takes_are_refused():
+    window = Window(10, LARGE)
+    searched(window, [("a", [1.0])] * 10, [10])
+    rows = {space: window.rows_since(space, 0, 10) for space in window.row_spaces()}
+    with pytest.raises(ValueError, match="the state has 10 queries, more than the window of 5 takes"):
+        Window(5, LARGE).load(window.dump(), reader(rows))

@@ -17,6 +17,7 @@ from detectors import (
     TabularRepetitionDetector,
     TextRepetitionDetector,
 )
+from tests.detectors.restart import assert_goes_on
 
 
 def naive(keys, size, times=None, seconds=None):
@@ -208,3 +209,28 @@ def test_a_timestamp_may_be_a_datetime():
         for seconds in (0, 5, 20)
     ]
     assert scores == [1, 2, 1]
+
+
+texts = st.lists(st.tuples(st.sampled_from("abcde"), st.floats(0, 40)), min_size=1, max_size=15)
+
+
+@given(st.lists(texts, max_size=8), st.sets(st.integers(0, 8)), st.integers(1, 20), st.sampled_from([None, 5, 17.5]))
+def test_a_restart_at_any_point_changes_no_later_count(batches, cuts, size, seconds):
+    batches = [[Query(text, timestamp=timestamp) for text, timestamp in batch] for batch in batches]
+    config = {"max_history_size": size, "window_seconds": seconds}
+    assert_goes_on(lambda: TextRepetitionDetector(config), batches, cuts)
+
+
+def test_a_window_of_another_size_or_time_is_not_taken():
+    state = RepetitionDetector({"window_seconds": 60}).dump_state()
+    for config, message in (
+        ({}, "the state is of window_seconds 60.0, and this detector has None"),
+        ({"window_seconds": 60, "max_history_size": 7}, "of max_history_size 100, and this detector has 7"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            RepetitionDetector(config).load_state(state)
+    for change in ({"times": [1.0]}, {"keys": ["a"] * 101, "times": [1.0] * 101}):
+        detector = RepetitionDetector({"window_seconds": 60})
+        with pytest.raises(ValueError, match=r"the state has \d+ keys and \d+ times, expected \d+ times"):
+            detector.load_state({**state, **change})
+        assert detector.window_queries() == 0

@@ -15,6 +15,7 @@ from detectors import (
     TextSimilarityDetector,
 )
 from detectors.similarity import unit
+from tests.detectors.restart import assert_goes_on, kept, restarted
 
 RNG = np.random.default_rng(21)
 
@@ -275,3 +276,88 @@ def test_the_position_of_a_bad_query_is_that_in_the_batch():
     with pytest.raises(InvalidQuery) as refused:
         SimilarityDetector().score([Query("a"), Query([1.0]), Query("b"), Query([float("nan")])])
     assert refused.value.index == 3
+
+
+WORDS = ["reset", "my", "password", "the", "weather", "list", "users", "in", "paris"]
+
+
+def values_of(kind, rng, count):
+    """Inputs of a kind, some close to each other."""
+    return [
+        {
+            "text": lambda: " ".join(rng.choice(WORDS, rng.integers(0, 6))),
+            "table": lambda: {name: int(rng.integers(0, 3)) for name in ("a", "b", "c")[: rng.integers(1, 4)]},
+            "image": lambda: rng.integers(0, 3, (8, 8, 3), dtype=np.uint8) * 100,
+            "numbers": lambda: rng.integers(-1, 2, rng.choice([2, 5, 33])).astype(float),
+            "embedding": lambda: {"embedding": rng.integers(-1, 2, rng.choice([3, 64])).astype(float).tolist()},
+        }[kind]()
+        for _ in range(count)
+    ]
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(st.sampled_from(["text", "table", "image", "numbers", "embedding"]), min_size=1, max_size=3),
+    st.lists(st.integers(1, 40), min_size=1, max_size=8),
+    st.sets(st.integers(0, 8)),
+    st.integers(1, 60),
+    st.integers(0, 1000),
+)
+def test_a_restart_at_any_point_changes_no_bit_of_scores_and_incidents(kinds, sizes, cuts, size, seed):
+    rng = np.random.default_rng(seed)
+    batches = [[Query(value) for kind in kinds for value in values_of(kind, rng, count)] for count in sizes]
+    config = {"max_history_size": size, "threshold": 0.8}
+    assert_goes_on(lambda: SimilarityDetector(config), batches, cuts)
+
+
+def test_a_restart_keeps_the_windows_of_a_model_of_one_s_own_and_of_an_encoder():
+    class Encoder:
+        def transform(self, rows):
+            return np.array(rows) @ np.array([[1.0, 2.0, 0.5], [0.5, -1.0, 3.0]])
+
+    rows = [[Query({"a": int(a), "b": int(b)}) for a, b in RNG.integers(0, 5, (9, 2))] for _ in range(4)]
+    assert_goes_on(lambda: TabularSimilarityDetector({"max_history_size": 20}, encoder=Encoder()), rows, {1, 3})
+    texts = [[Query("x" * int(length)) for length in RNG.integers(1, 9, 9)] for _ in range(4)]
+    embed = lambda values: [[len(value), 1.0, 2.0] for value in values]  # noqa: E731
+    assert_goes_on(lambda: TextSimilarityDetector({"max_history_size": 20}, embed=embed), texts, {1, 3})
+
+
+def test_a_window_that_was_made_otherwise_is_not_taken():
+    state = SimilarityDetector().dump_state()
+    for config, message in (
+        ({"max_history_size": 3}, "of max_history_size 100, and this detector has 3"),
+        ({"max_history_bytes": 3}, "of max_history_bytes 1073741824, and this detector has 3"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            SimilarityDetector(config).load_state(state)
+
+
+def test_a_window_goes_on_under_another_threshold_and_seed_and_tells_no_seed():
+    detector = SimilarityDetector({"seed": 7_654_321})
+    detector.score([Query([1.0, 2.0])])
+    assert b"7654321" not in kept(detector)[0]
+    assert b"seed" not in kept(detector)[0]
+    other = restarted(detector, SimilarityDetector({"seed": 3, "threshold": 0.3}))
+    assert scores(other, [[1.0, 2.0]]) == [1]
+    assert other.get_state()["threshold"] == 0.3
+
+
+def test_rows_that_cannot_be_read_leave_the_detector_empty_and_say_why():
+    detector = SimilarityDetector({"max_history_size": 10_000})
+    detector.score([Query(row) for row in RNG.standard_normal((5000, 2))])
+    state, (space,) = detector.dump_state(), detector.row_spaces()
+    asked = []
+
+    def read(space, start, stop):
+        asked.append((space, start, stop))
+        if start:
+            raise OSError("the disk is gone")
+        return detector.rows_since(space, start, stop - start)[1]
+
+    fresh = SimilarityDetector({"max_history_size": 10_000})
+    with pytest.raises(OSError, match="the disk is gone"):
+        fresh.load_state(state, read)
+    assert asked == [(space, 0, 4096), (space, 4096, 5000)]
+    assert (fresh.window_queries(), fresh.row_spaces()) == (0, {})
+    assert fresh.get_state() == SimilarityDetector().get_state()
+    assert scores(fresh, [[1.0, 2.0]]) == [0]

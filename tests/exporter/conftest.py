@@ -1,5 +1,6 @@
 """What the tests of the exporter share: configurations, a clock, detectors of one's own, and a running server."""
 
+import os
 import re
 import socket
 import subprocess
@@ -21,9 +22,10 @@ from detectors import Detector, register_detector
 from detectors.registry import DETECTORS
 from exporter.api.app import build as build_api
 from exporter.canary import Canary
-from exporter.config import Config, Defaults, DetectorConfig, Limits, Model
+from exporter.config import Config, Defaults, DetectorConfig, Limits, Model, Storage
 from exporter.delivery import Delivery
 from exporter.fast_detect import FastDetect, protocol
+from exporter.ledger import Ledger
 from exporter.metrics import Exposed, VedetteCollector
 from exporter.models import Models
 from exporter.pipeline import Pipeline
@@ -60,13 +62,14 @@ def limits() -> Limits:
 
 
 @pytest.fixture
-def config() -> Callable[..., Config]:
+def config(tmp_path: Path) -> Callable[..., Config]:
     """A configuration: the detectors of the defaults, models and limits."""
 
     def build(
         *detectors: DetectorConfig, models: tuple[Model, ...] = (), limits: Limits | None = None, **other: Any
     ) -> Config:
         defaults = Defaults(detectors=detectors or (CONFIDENCE,))
+        other.setdefault("storage", Storage(path=str(tmp_path / "state"), sync=False))
         return Config(defaults=defaults, models=models, limits=limits or Limits(), **other)
 
     return build
@@ -118,8 +121,9 @@ class Exporter:
         limits = config.limits
         self.pipeline = Pipeline(Models(config), limits.queue_queries, limits.queue_bytes)
         self.duplicates = Duplicates()
-        self.push_intake = PushIntake(self.pipeline, self.duplicates, limits, clock)
-        self.detect_intake = DetectIntake(self.pipeline, self.duplicates, limits, clock)
+        ledger = Ledger(self.pipeline)
+        self.push_intake = PushIntake(ledger, self.duplicates, limits, clock)
+        self.detect_intake = DetectIntake(ledger, self.duplicates, limits, clock)
         self.canary = Canary(self.pipeline, limits)
         intake = {"push": self.push_intake.counts, "detect": self.detect_intake.counts}
         self.connections = Connections(limits)
@@ -242,10 +246,11 @@ def serve(config: Callable[..., Config]) -> Iterator[Callable[..., Exporter]]:
 class Process:
     """`python -m exporter …` as a process of its own."""
 
-    def __init__(self, *arguments: str, cwd: Path = ROOT) -> None:
+    def __init__(self, *arguments: str, cwd: Path) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "exporter", *arguments],
             cwd=cwd,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -266,12 +271,12 @@ class Process:
 
 
 @pytest.fixture
-def run() -> Iterator[Callable[..., Process]]:
-    """Start the program with arguments."""
+def run(tmp_path: Path) -> Iterator[Callable[..., Process]]:
+    """Start the program with arguments, in a folder of its own."""
     started = []
 
     def start(*arguments: str) -> Process:
-        started.append(Process(*arguments))
+        started.append(Process(*arguments, cwd=tmp_path))
         return started[-1]
 
     yield start

@@ -50,7 +50,8 @@ def run(
         with listen("127.0.0.1", 0) as listener, session() as http:
             serving = asyncio.create_task(service.run(listener))
             running = Running(service, listener, http)
-            assert (await running.get("/-/ready")).status_code == 200
+            while (await running.get("/-/ready")).status_code != 200:
+                assert not serving.done()
             try:
                 await scenario(running)
             finally:

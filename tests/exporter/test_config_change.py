@@ -71,7 +71,7 @@ def test_new_defaults_reach_the_models_that_are_not_configured():
 def test_what_is_set_up_once_holds_after_a_restart():
     new = """
 sources: {drop_directory: {path: ./drop}}
-storage: {path: /elsewhere, sync: false}
+storage: {path: /elsewhere, sync: false, journal_bytes: 1GiB, snapshot_interval: 5m}
 limits: {queue_queries: 5, queue_bytes: 1MiB, body_bytes: 1MiB}
 """
     assert change("", new).fixed == tuple(f"{key} has changed: the new value holds after a restart" for key in FIXED)

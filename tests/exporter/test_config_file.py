@@ -131,7 +131,9 @@ REFUSED = {
     "sources: {directory: {path: x}}": "1: sources.directory: unknown key; known: drop_directory; "
     "did you mean drop_directory?",
     "sources: {drop_directory: {path: x, after: y}}": "1: sources.drop_directory.after: unknown key; known: done, path",
-    "storage:\n  paths: x": "2: storage.paths: unknown key; known: path, sync; did you mean path?",
+    "storage:\n  paths: x": (
+        "2: storage.paths: unknown key; known: journal_bytes, path, snapshot_interval, sync; did you mean path?"
+    ),
     "external: {uri: x}": "1: external.uri: unknown key; known: alertmanager_url, grafana_url, url; did you mean url?",
     # wrong types
     "- models": "1: expected a mapping, got a list",

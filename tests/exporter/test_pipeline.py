@@ -73,18 +73,19 @@ def test_room_is_there_again_once_queries_are_judged(make: Make) -> None:
 def test_who_waits_for_room_gets_it(make: Make) -> None:
     pipeline = make(capacity=10)
     assert pipeline.offer(deliver(10))
-    assert not pipeline.put(deliver(), timeout=0)
+    assert not pipeline.wait_for_room(deliver(), timeout=0)
     pipeline.start()
-    assert pipeline.put(deliver(10), timeout=10)
+    assert pipeline.wait_for_room(deliver(10), timeout=10)
 
 
 def test_who_waits_for_room_is_told_when_the_pipeline_stops(make: Make) -> None:
     pipeline, answers = make(capacity=1), []
-    waiting = threading.Thread(target=lambda: answers.append(pipeline.put(deliver(), timeout=30)))
+    waiting = threading.Thread(target=lambda: answers.append(pipeline.wait_for_room(deliver(), timeout=30)))
     with pipeline.lock:  # nothing is judged meanwhile
         pipeline.start()
-        assert pipeline.put(deliver(), timeout=10)
-        assert pipeline.put(deliver(), timeout=10)
+        assert pipeline.offer(deliver())
+        assert pipeline.wait_for_room(deliver(), timeout=10)
+        assert pipeline.offer(deliver())
         waiting.start()
         assert not pipeline.stop(0)
         waiting.join(10)
@@ -109,7 +110,7 @@ def test_stopping_judges_what_is_queued_and_takes_nothing_more(make: Make) -> No
     assert pipeline.stop(30)
     assert pipeline.models.of(None).queries == 3500
     assert not pipeline.offer(deliver())
-    assert not pipeline.put(deliver(), timeout=10)
+    assert not pipeline.wait_for_room(deliver(), timeout=10)
 
 
 def test_an_idle_pipeline_stops_at_once(make: Make) -> None:
@@ -121,7 +122,8 @@ def test_every_query_of_many_senders_is_judged_once(make: Make) -> None:
 
     def send() -> None:
         for _ in range(50):
-            assert pipeline.put(deliver(7), timeout=30)
+            while not pipeline.offer(deliver(7)):
+                assert pipeline.wait_for_room(deliver(7), timeout=30)
 
     senders = [threading.Thread(target=send) for _ in range(8)]
     for sender in senders:
@@ -188,8 +190,8 @@ def test_positions_are_committed_once_their_queries_are_judged(make: Make) -> No
 
     pipeline.judge([deliver(source="a", position=1, done=done), deliver(source="b", position=9), deliver(source="c")])
     pipeline.judge([deliver(source="a", position=2)])
-    assert seen == [({"a": 1}, 3)]
-    assert pipeline.positions == {"a": 2, "b": 9}
+    assert seen == [({("a", ""): 1}, 3)]
+    assert pipeline.positions == {("a", ""): 2, ("b", ""): 9}
 
 
 def test_queries_go_to_their_models_in_order(make: Make, config: Build) -> None:

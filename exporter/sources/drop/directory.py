@@ -8,13 +8,14 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Literal, Protocol
 
 from exporter.config import Limits
 from exporter.delivery import Delivery
 from exporter.sources.drop import positions
+from exporter.sources.drop.positions import Position
 from exporter.sources.drop.queries import LOOK_SECONDS, DropQueries
 from exporter.sources.drop.watch import watch
 
@@ -23,13 +24,15 @@ log = logging.getLogger(__name__)
 POSITIONS = "drop-positions.json"
 #: seconds to wait for room in the queue before looking whether to stop
 PUT_SECONDS = 0.5
+#: seconds before it is tried again: the disk may be full
+PAUSE_SECONDS = 0.1
 
 
-class Pipeline(Protocol):
+class Taker(Protocol):
     """Where queries are handed over."""
 
     def put(self, delivery: Delivery, timeout: float) -> bool:
-        """Take the delivery, waiting for room up to `timeout` seconds; False when it was not taken."""
+        """Take the delivery and write it down, waiting for room up to `timeout` seconds; False when not taken."""
         ...
 
 
@@ -66,11 +69,16 @@ class DropDirectory:
             steady=steady,
         )
 
-    def start(self, pipeline: Pipeline) -> None:
-        """Go back to where the last run stopped and begin to read. Raises OSError when the folder is not to be had."""
+    def start(self, taker: Taker, recovered: Iterable[Position] = ()) -> None:
+        """Go back to where the last run stopped and begin to read. Raises OSError when the folder is not to be had.
+
+        recovered: how far files are in the journal, whatever was stored at the last orderly stop.
+        """
         os.makedirs(self._path, exist_ok=True)
-        self.queries.seek(positions.load(self._state))
-        self._thread = threading.Thread(target=self._run, args=(pipeline,), name="drop", daemon=True)
+        newest = {position.identity[:2]: position for position in positions.load(self._state)}
+        newest.update((position.identity[:2], position) for position in recovered)
+        self.queries.seek(newest.values())
+        self._thread = threading.Thread(target=self._run, args=(taker,), name="drop", daemon=True)
         self._thread.start()
 
     def stop(self, timeout: float) -> bool:
@@ -101,12 +109,12 @@ class DropDirectory:
             why = {"reason": error.strerror or str(error)}
             log.error("positions of drop files were not stored: unfinished files will be read anew", extra=why)
 
-    def _run(self, pipeline: Pipeline) -> None:
+    def _run(self, taker: Taker) -> None:
         observer = watch(self._path, self.queries.arrivals, self.queries.look_soon) if self._watching else None
         while not self._stopping.is_set():
             delivery = self._poll()
             if delivery is not None:
-                self._hand_over(delivery, pipeline)
+                self._hand_over(delivery, taker)
             elif not self._stopping.is_set():
                 self._wake.wait(LOOK_SECONDS)
                 self._wake.clear()
@@ -121,9 +129,9 @@ class DropDirectory:
             log.exception("the drop directory could not be read on")
             return None
 
-    def _hand_over(self, delivery: Delivery, pipeline: Pipeline) -> None:
-        while not pipeline.put(delivery, PUT_SECONDS):
-            if self._stopping.is_set():
+    def _hand_over(self, delivery: Delivery, taker: Taker) -> None:
+        while not taker.put(delivery, PUT_SECONDS):
+            if self._stopping.wait(PAUSE_SECONDS):
                 self.queries.take_back(delivery)  # the next run reads it again
                 return
-        self.queries.counts.accepted += len(delivery.queries)
+        self.queries.counts.take(len(delivery.queries))

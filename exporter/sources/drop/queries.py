@@ -91,6 +91,10 @@ class DropQueries:
         """How far each file in the folder is judged that is not finished, or that could not be put away."""
         return [file.committed for file in list(self._held.values())] + list(self._stored.values())
 
+    def holds(self, position: Position) -> bool:
+        """Whether the file of a position is still in the folder, as far as is known."""
+        return position.identity[:2] in self._held or position.identity in self._stored
+
     def seek(self, positions: Iterable[Position]) -> None:
         """Go on at these positions with files that are still what they were."""
         self._stored = {position.identity: position for position in positions}
@@ -230,7 +234,7 @@ class DropQueries:
             broken=chunk.broken and chunk.broken.code,
         )
         for failure in chunk.failures:
-            self.counts.rejected[failure.code] += 1
+            self.counts.refuse(failure.code)
         self._report(file, chunk)
         file.went_on(position, handing_over=bool(chunk.queries))
         if chunk.queries:
@@ -259,6 +263,7 @@ class DropQueries:
             received=self._clock(),
             own_time=any(query.timestamp is not None for query in chunk.queries),
             position=position,
+            stream="{}:{}".format(*position.identity[:2]),
             size=chunk.size,
             done=lambda outcomes: self.commit(position),
         )

@@ -19,9 +19,16 @@ def http() -> Iterator[requests.Session]:
         yield opened
 
 
+def until_ready(http: requests.Session, url: str) -> None:
+    """Wait until the state is back."""
+    while http.get(f"{url}/-/ready").status_code != 200:
+        assert http.get(f"{url}/-/healthy").status_code == 200
+
+
 def test_it_serves_until_it_is_told_to_stop_and_exits_0(run: Run, free_port: int, http: requests.Session) -> None:
     url = f"http://127.0.0.1:{free_port}"
     process = run("serve", "--web.listen-address", f"127.0.0.1:{free_port}")
+    until_ready(http, url)
     assert http.get(f"{url}/-/ready").text == "ready\n"
     answer = http.post(f"{url}/detect", json={"input": "a", "output": [0.5, 0.5]})
     assert answer.status_code == 200
@@ -39,7 +46,7 @@ def test_it_serves_until_it_is_told_to_stop_and_exits_0(run: Run, free_port: int
 
 def test_a_sender_in_mid_body_does_not_keep_it_from_stopping(run: Run, free_port: int, http: requests.Session) -> None:
     process = run("serve", "--web.listen-address", f"127.0.0.1:{free_port}")
-    assert http.get(f"http://127.0.0.1:{free_port}/-/ready").status_code == 200
+    until_ready(http, f"http://127.0.0.1:{free_port}")
     with socket.create_connection(("127.0.0.1", free_port)) as slow:
         slow.sendall(b"POST /api/v1/queries HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
         http.get(f"http://127.0.0.1:{free_port}/-/ready")

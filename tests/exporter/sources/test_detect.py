@@ -11,6 +11,7 @@ import pytest
 from detectors import DetectionResult, Query
 from exporter.config import Config, DetectorConfig, Limits
 from exporter.delivery import Delivery, Outcome
+from exporter.ledger import Ledger
 from exporter.models import Models
 from exporter.pipeline import Pipeline
 from exporter.sources import detect as module
@@ -29,7 +30,7 @@ class Intake(DetectIntake):
 
     def __init__(self, config: Config, clock: Clock, capacity: int = 100, capacity_bytes: int = 1 << 20) -> None:
         self.pipeline, self.duplicates = Pipeline(Models(config), capacity, capacity_bytes, clock), Duplicates()
-        super().__init__(self.pipeline, self.duplicates, config.limits, clock)
+        super().__init__(Ledger(self.pipeline), self.duplicates, config.limits, clock)
         self.pipeline.start()
 
     def ask(self, *events: Any) -> list[Answer]:
@@ -48,7 +49,7 @@ class Intake(DetectIntake):
         """Wait until all that was taken so far is judged."""
         judged = threading.Event()
         barrier = Delivery(source="test", queries=[], received=0.0, done=lambda _: judged.set())
-        assert self.pipeline.put(barrier, timeout=10)
+        assert self.pipeline.offer(barrier)
         assert judged.wait(10)
 
     def counted(self) -> tuple[int, int, dict[str, int]]:
@@ -213,7 +214,9 @@ def test_a_light_body_that_is_wrong_is_refused_at_once(make: Make) -> None:
 def fill(pipeline: Pipeline, size: int = 0) -> None:
     """Keep the judging thread busy and the queue full, while the caller holds the lock of the pipeline."""
     for _ in range(2):  # there is room for the second once the thread has taken the first
-        assert pipeline.put(Delivery(source="test", queries=[Query("x")], received=0.0, size=size), timeout=10)
+        delivery = Delivery(source="test", queries=[Query("x")], received=0.0, size=size)
+        while not pipeline.offer(delivery):
+            assert pipeline.wait_for_room(delivery, 10)
 
 
 def test_a_turn_that_finds_no_room_is_429_and_counted_as_such(make: Make) -> None:
@@ -358,8 +361,8 @@ def test_a_retry_whose_answer_is_not_kept_is_409_and_not_worth_another_try(
 
 def test_a_query_that_was_pushed_before_has_no_answer_to_give(make: Make, clock: Clock) -> None:
     intake = make()
-    push = PushIntake(intake.pipeline, intake.duplicates, Limits(), clock)
-    assert push.push(b'{"input":"a","id":1}').status == 202
+    push = PushIntake(Ledger(intake.pipeline), intake.duplicates, Limits(), clock)
+    assert push.push(b'{"input":"a","id":1}').result().status == 202
     assert intake.ask({"input": "a", "id": 1})[0][0] == 409
 
 

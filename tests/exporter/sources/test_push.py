@@ -10,6 +10,7 @@ import pytest
 from detectors import Query
 from exporter.config import Config, Limits
 from exporter.delivery import Delivery
+from exporter.ledger import Ledger
 from exporter.models import Models
 from exporter.pipeline import Pipeline
 from exporter.sources.duplicates import Duplicates
@@ -23,7 +24,7 @@ class Intake(PushIntake):
 
     def __init__(self, pipeline: Pipeline, limits: Limits, clock: Clock) -> None:
         self.pipeline = pipeline
-        super().__init__(pipeline, Duplicates(), limits, clock)
+        super().__init__(Ledger(pipeline), Duplicates(), limits, clock)
 
 
 Make = Callable[..., Intake]
@@ -40,7 +41,7 @@ def make(config: Callable[..., Config], clock: Clock) -> Make:
 
 
 def push(intake: Intake, *events: Any, **other: Any) -> tuple[int, Any]:
-    reply = intake.push(b"\n".join(json.dumps(event).encode() for event in events), **other)
+    reply = intake.push(b"\n".join(json.dumps(event).encode() for event in events), **other).result()
     return reply.status, json.loads(reply.body)
 
 
@@ -97,14 +98,14 @@ def test_duplicates_beside_wrong_records_are_accepted(make: Make) -> None:
 
 def test_a_body_that_cannot_be_read_is_400_and_counted_once(make: Make) -> None:
     intake = make()
-    reply = intake.push(b"[1, 2")
+    reply = intake.push(b"[1, 2").result()
     assert reply.status == 400
     assert json.loads(reply.body)["detail"].startswith("the body is no JSON array")
     assert counts(intake) == (0, 0, {"malformed": 1})
 
 
 def test_an_empty_array_is_nothing_to_complain_about(make: Make) -> None:
-    assert json.loads(make().push(b"[]").body) == {"accepted": 0, "duplicates": 0, "rejected": []}
+    assert json.loads(make().push(b"[]").result().body) == {"accepted": 0, "duplicates": 0, "rejected": []}
 
 
 def test_more_queries_than_a_body_may_hold_are_413(make: Make) -> None:
@@ -123,17 +124,17 @@ def test_wrong_records_beyond_what_a_body_may_hold_are_413_and_not_told_one_by_o
         b"no JSON\n" * 1000,
         b'{"input":"a"}\n' * 99 + b"{}\n" * 2,
     ):
-        reply = intake.push(body)
+        reply = intake.push(body).result()
         assert reply.status == 413
         assert len(reply.body) < 100
-    assert intake.push(b'{"input":"a"}\n' * 99 + b"{}\n").status == 202
+    assert intake.push(b'{"input":"a"}\n' * 99 + b"{}\n").result().status == 202
     assert intake.counts.rejected["too_large"] == 101 + 1001 + 101 + 101
 
 
 def test_a_body_that_finds_no_room_is_429_and_none_of_it_is_taken(make: Make) -> None:
     intake = make(capacity=3)
     push(intake, {"input": "a"}, {"input": "b"})
-    reply: Reply = intake.push(b'{"input":"c","id":1}\n{"input":"d"}\n{}')
+    reply: Reply = intake.push(b'{"input":"c","id":1}\n{"input":"d"}\n{}').result()
     assert (reply.status, reply.retry_after) == (429, 1)
     assert counts(intake) == (2, 0, {"queue_full": 2})
     assert intake.pipeline.waiting == 2
@@ -144,9 +145,9 @@ def test_a_retry_after_a_429_is_no_duplicate(make: Make) -> None:
     push(intake, {"input": "a"})
     assert push(intake, {"input": "b", "id": 1})[0] == 429
     intake.pipeline.start()
-    assert intake.pipeline.put(Delivery(source="test", queries=[Query("x")], received=0.0), timeout=10)  # there is room
+    assert intake.pipeline.offer(Delivery(source="test", queries=[Query("x")], received=0.0))  # there is room
     judged = threading.Event()
-    intake.pipeline.put(Delivery(source="test", queries=[], received=0.0, done=lambda _: judged.set()), timeout=10)
+    intake.pipeline.offer(Delivery(source="test", queries=[], received=0.0, done=lambda _: judged.set()))
     assert judged.wait(10)
     assert push(intake, {"input": "b", "id": 1}) == (202, {"accepted": 1, "duplicates": 0, "rejected": []})
     assert intake.pipeline.stop(10)

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from exporter.config import Config, Limits, Model
+from exporter.ledger import Ledger
 from exporter.models import Models
 from exporter.pipeline import Pipeline
 from exporter.sources.drop import filing, queries, reading
@@ -817,14 +818,14 @@ def test_the_real_pipeline_judges_what_is_dropped(tmp_path):
     pipeline.start()
     (tmp_path / "drop").mkdir()
     (tmp_path / "drop" / "a.csv").write_text("model,x,timestamp\n" + "m,1,50\n" * 4000)
-    noting = Noting(pipeline, 4000)
+    noting = Noting(Ledger(pipeline), 4000)
     source = started(tmp_path, noting, settle_seconds=0.0)
     assert noting.reached.wait(30)
     assert source.stop(10.0)
     assert pipeline.stop(10.0)
     assert pipeline.models.of("m").queries == 4000
     assert pipeline.models.of("m").clock == 50
-    assert pipeline.positions["drop"].taken == 4000
+    assert [position.taken for position in pipeline.positions.values()] == [4000]
 
 
 def test_notices_make_reading_prompt(tmp_path, judging):

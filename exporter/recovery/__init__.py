@@ -1,0 +1,1 @@
+"""The state brought back at the start, and kept from then on."""

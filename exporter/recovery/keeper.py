@@ -1,0 +1,198 @@
+"""What survives a restart, kept: snapshots now and then, and at the start the newest of them and what came after it.
+
+State = snapshot + the records of the journal behind it. The counts go on where that is proven to give what was counted
+before: the same program, the same configuration, no record missing; else all begin at 0 together.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from exporter import record
+from exporter.config import Config
+from exporter.delivery import Delivery
+from exporter.pipeline import Pipeline
+from exporter.recovery.windows import References, Windows
+from exporter.sources.drop.positions import Position
+from exporter.sources.duplicates import Duplicates
+from exporter.storage.journal import Journal, JournalGap
+from exporter.storage.snapshot import Snapshots
+from exporter.version import VERSION
+
+log = logging.getLogger(__name__)
+
+
+class Keeper:
+    """Recovers once, then saves every `interval` seconds until stopped.
+
+    holds: whether the file of a position is still to be read or put away; other positions need not be kept.
+    answered: told the answers of replayed queries, for senders who did not get theirs.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        config: Config,
+        pipeline: Pipeline,
+        duplicates: Duplicates,
+        journal: Journal,
+        holds: Callable[[Position], bool] = lambda position: True,
+        answered: Callable[[Delivery, Any], None] = lambda delivery, outcomes: None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.config = config
+        self._pipeline, self._duplicates, self._journal = pipeline, duplicates, journal
+        self._holds, self._answered, self._clock = holds, answered, clock
+        self._folder = folder
+        self._snapshots, self._windows = Snapshots(folder), Windows(folder)
+        #: of the snapshot before
+        self._rows: References = {}
+        self._saving = threading.Lock()
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        #: since when the counts go on without a gap, seconds since 1970
+        self.epoch = clock()
+        #: until the state is back
+        self.recovering = True
+        self.replayed = 0
+        self.saved_at: float | None = None
+        self.seconds = 0.0
+        self.failures = 0
+
+    @property
+    def set_aside(self) -> int:
+        """Snapshots that could not be used."""
+        return self._snapshots.set_aside
+
+    # -- at the start
+
+    def recover(self) -> list[Position]:
+        """Bring back what was, before the pipeline starts; how far the files of the drop directory are taken."""
+        number, proven = self._load()
+        proven = self._replay(number) and proven
+        if not proven:
+            self.epoch = self._clock()
+            self._pipeline.models.count_anew()
+        self._pipeline.models.observe_anew()
+        self.recovering = False
+        self.save()  # so that there always is one, and it is of this program and configuration
+        return [position for (source, _), position in self._pipeline.positions.items() if source == "drop"]
+
+    def _load(self) -> tuple[int, bool]:
+        """The record up to which the newest good snapshot goes, and whether its counts may go on."""
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for number, state in self._snapshots.load():
+            try:
+                return number, self._restore(number, state)
+            except Exception as error:  # checked by its checksum, so it is of another kind
+                log.warning("a snapshot cannot be taken over", extra={"reason": f"{type(error).__name__}: {error}"})
+                self._snapshots.reject(number)
+        return 0, True
+
+    def _restore(self, number: int, state: Mapping[str, Any]) -> bool:
+        proven = bool(state["judging"] == judging_digest(self.config))
+        self._duplicates.load(state["duplicates"])
+        self._rows = state["rows"]
+        proven &= self._pipeline.models.load(state["models"], self._windows.read(self._rows))
+        self._pipeline.positions = {
+            (source, stream): _position(position) for source, stream, position in state["positions"]
+        }
+        self._pipeline.judged = number
+        if proven:
+            self.epoch = state["epoch"]
+        return proven
+
+    def _replay(self, after: int) -> bool:
+        """Judge what the journal holds behind a record; whether nothing is missing."""
+        try:
+            for number, written in self._journal.replay(after):
+                self._judge_again(number, written)
+        except JournalGap as gap:
+            log.error("the journal has a gap: what was in it is lost", extra={"reason": str(gap)})
+            return False
+        return True
+
+    def _judge_again(self, number: int, written: bytes) -> None:
+        try:
+            delivery = record.decode(written)
+        except ValueError as error:
+            log.error("a record of the journal cannot be read", extra={"record": number, "reason": str(error)})
+            return
+        delivery.number, delivery.position = number, delivery.position and _position(delivery.position)
+        with self._duplicates.lock:
+            found = self._duplicates.sort_out(delivery.queries, delivery.sender)
+            self._duplicates.remember(found.entries, delivery.received)
+        if delivery.explain:
+            delivery.done = lambda outcomes: self._answered(delivery, outcomes)
+        self._pipeline.judge([delivery])
+        self.replayed += len(delivery.queries)
+
+    # -- from then on
+
+    def start(self, interval: float) -> None:
+        """Save now and then, on a thread of its own."""
+        self._thread = threading.Thread(target=self._run, args=(interval,), name="snapshot", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Save a last time, once nothing more is judged."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join()
+        self.save()
+
+    def _run(self, interval: float) -> None:
+        while not self._stopping.wait(interval):
+            self.save()
+
+    def save(self) -> bool:
+        """Write a snapshot and let go of what the journal holds from before the one that is kept besides it."""
+        with self._saving:
+            begun = time.monotonic()
+            try:
+                self._windows.catch_up(lambda: self._pipeline.models, self._pipeline.between)
+                number, state = self._pipeline.between(self._state)
+                self._windows.sync()
+                self._journal.forget(self._snapshots.save(number, state))
+                self._windows.remove_others(self._rows)
+                self._rows = state["rows"]
+            except OSError as error:
+                self.failures += 1
+                log.error("no snapshot was written", extra={"reason": error.strerror or str(error)})
+                return False
+            self.seconds, self.saved_at = time.monotonic() - begun, self._clock()
+            return True
+
+    def _state(self) -> tuple[int, dict[str, Any]]:
+        """Everything, as it is between two batches."""
+        pipeline = self._pipeline
+        with self._duplicates.lock:
+            waiting = [delivery.entries for delivery in pipeline.unjudged()]
+            duplicates = self._duplicates.dump(without=waiting)
+        for place, position in list(pipeline.positions.items()):
+            if not self._holds(position):
+                del pipeline.positions[place]
+        return pipeline.judged, {
+            "judging": judging_digest(self.config),
+            "epoch": self.epoch,
+            "duplicates": duplicates,
+            "rows": self._windows.finish(pipeline.models),
+            "models": pipeline.models.dump(),
+            "positions": [[*place, position] for place, position in pipeline.positions.items()],
+        }
+
+
+def _position(plain: Any) -> Position:
+    """The only source with positions is the drop directory."""
+    return msgspec.convert(plain, Position)
+
+
+def judging_digest(config: Config) -> str:
+    """What decides how queries are counted: counts go on only while it stays the same."""
+    return sha256(msgspec.json.encode((VERSION, config.defaults, config.models, config.limits.models))).hexdigest()

@@ -1,0 +1,247 @@
+"""The rows of one space of a similarity window, in a file to which rows are only ever appended.
+
+A snapshot does not hold the rows, which may be hundreds of megabytes: it holds a reference to the file as it was, with
+a checksum of all that was in it. What a later run finds beyond that is newer than the snapshot, or torn, and cut off.
+
+    file    <space>-<number of the first row>-<random>.rows: rows of little-endian float32, one after the other
+    name    never given twice, so that a file never changes under a snapshot that refers to it
+"""
+
+import os
+import zlib
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from secrets import token_hex
+from typing import Any
+
+import msgspec
+import numpy as np
+
+#: endings of finished files and of those that are being written
+ROWS, PART = ".rows", ".part"
+#: files with less than this many bytes of rows that are needed no more are left as they are
+SMALL = 1 << 20
+#: bytes that are read together
+READ = 1 << 23
+
+
+class DamagedRows(Exception):
+    """A file does not hold what a reference says that it held."""
+
+
+class Reference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The state of a file: its name, the number of its first row, how many rows it held, their length and checksum."""
+
+    file: str
+    first: int
+    count: int
+    dimensions: int
+    crc: int
+
+
+class RowFile:
+    """Rows `first` to before `last` of a space. Calls must not overlap. Every method may raise OSError.
+
+    After a failed `append` or `sync` the file holds the rows up to `last`, which may be fewer than before: those whose
+    way to the disk is unknown have to be appended again.
+    """
+
+    def __init__(self, folder: Path, space: str, dimensions: int, first: int = 0) -> None:
+        """A new and empty file whose first row will have this number."""
+        self._folder, self._space = folder, space
+        self._take(_create(folder, _name(space, first)), first, dimensions)
+
+    def _take(self, name_and_file: tuple[str, int], first: int, dimensions: int, count: int = 0, crc: int = 0) -> None:
+        self.name, self._file = name_and_file
+        self.first, self.dimensions = first, dimensions
+        self._count, self._crc = count, crc
+        self._synced = (count, crc)
+        self._named = False  # whether the folder has the file's name on the disk
+
+    @classmethod
+    def open(cls, folder: Path, reference: Mapping[str, Any]) -> "RowFile":
+        """The file as it was when `reference` was given; what is beyond is cut off.
+
+        Raises DamagedRows in words when it is not there, too short, or has changed.
+        """
+        known = _read_reference(reference)
+        path = folder / known.file
+        try:
+            file = os.open(path, os.O_RDWR)
+        except OSError as error:
+            raise DamagedRows(f"{path}: cannot be opened: {error.strerror}") from None
+        rows = cls.__new__(cls)
+        rows._folder, rows._space = folder, known.file.rsplit("-", 2)[0]
+        rows._take((known.file, file), known.first, known.dimensions, known.count, known.crc)
+        try:
+            _check(path, file, known)
+            os.ftruncate(file, known.count * 4 * known.dimensions)
+        except BaseException:
+            rows.close()
+            raise
+        return rows
+
+    @property
+    def last(self) -> int:
+        """The number after that of the newest row."""
+        return self.first + self._count
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of rows in the file."""
+        return self._count * 4 * self.dimensions
+
+    def append(self, number: int, rows: np.ndarray) -> None:
+        """Add rows, float32 (n, dimensions), the first of which has this number; they are on the disk after `sync`.
+
+        After a gap the rows before are needed no more, and a new file is begun. Raises ValueError for rows that are
+        there already or of another length.
+        """
+        if rows.ndim != 2 or rows.shape[1] != self.dimensions or number < self.last:
+            raise ValueError(
+                f"rows {number} and on, of shape {rows.shape}, cannot follow the {self.dimensions} numbers each of the"
+                f" rows before {self.last}"
+            )
+        if number > self.last:
+            self._replace(number)
+        data = _bytes(rows)
+        _write(self._file, data, self.nbytes)
+        self._count, self._crc = self._count + len(rows), zlib.crc32(data, self._crc)
+
+    def sync(self) -> None:
+        """Bring all rows to the disk. When that fails, only those of the last `sync` that did not are held."""
+        try:
+            os.fsync(self._file)
+            if not self._named:
+                _sync_folder(self._folder)
+        except OSError:
+            # the system may have dropped what it could not write, and say nothing the next time
+            self._count, self._crc = self._synced
+            raise
+        self._named, self._synced = True, (self._count, self._crc)
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        """Rows `start` to before `stop`: float32 (n, dimensions). Raises DamagedRows when they are not there."""
+        if not self.first <= start <= stop <= self.last:
+            raise DamagedRows(
+                f"{self._folder / self.name}: rows {start} to {stop} were asked for, and it holds {self.first} to"
+                f" {self.last}"
+            )
+        width = 4 * self.dimensions
+        data = _read(self._file, (start - self.first) * width, (stop - start) * width)
+        if len(data) != (stop - start) * width:
+            raise DamagedRows(f"{self._folder / self.name}: became shorter while it was open")
+        return np.frombuffer(data, dtype="<f4").astype(np.float32, copy=False).reshape(-1, self.dimensions)
+
+    def reference(self) -> dict[str, Any]:
+        """What finds these rows again, as plain values for a snapshot. Only after `sync` does the disk keep to it."""
+        return msgspec.to_builtins(Reference(self.name, self.first, self._count, self.dimensions, self._crc))
+
+    def forget(self, before: int) -> None:
+        """Rows before this number are needed no more: where they are the larger part, the others move to a new file.
+
+        The old file stays for the snapshots that refer to it, until `remove_others`.
+        """
+        live = self.last - max(before, self.first)
+        if before <= self.first or (self._count - live) <= live or (self._count - live) * 4 * self.dimensions < SMALL:
+            return
+        self._replace(before)
+
+    def _replace(self, first: int) -> None:
+        """Go on in a new file that begins with this row, and is on the disk; when that fails, in the old one."""
+        name = _name(self._space, first)
+        part, count = name + PART, max(self.last - first, 0)
+        _, file = _create(self._folder, part)
+        try:
+            crc = self._copy(first, file)
+            os.fsync(file)
+            os.rename(self._folder / part, self._folder / name)
+            _sync_folder(self._folder)
+        except BaseException:
+            os.close(file)
+            raise
+        old = self._file
+        self._take((name, file), first, self.dimensions, count, crc)
+        self._named = True
+        os.close(old)
+
+    def _copy(self, first: int, file: int) -> int:
+        """Write the rows from this one on to the start of another file; their checksum."""
+        step, crc = max(READ // (4 * self.dimensions), 1), 0
+        for start in range(first, self.last, step):
+            data = _bytes(self.read(start, min(start + step, self.last)))
+            _write(file, data, (start - first) * 4 * self.dimensions)
+            crc = zlib.crc32(data, crc)
+        return crc
+
+    def close(self) -> None:
+        """Close the file; nothing else may be called afterwards."""
+        os.close(self._file)
+
+
+def remove_others(folder: Path, names: Collection[str]) -> int:
+    """Remove all files of rows but these: what kept snapshots refer to and what is open. Returns how many went."""
+    others = [path for path in folder.iterdir() if path.suffix in (ROWS, PART) and path.name not in names]
+    for path in others:
+        os.unlink(path)
+    return len(others)
+
+
+def _name(space: str, first: int) -> str:
+    return f"{space}-{first}-{token_hex(4)}{ROWS}"
+
+
+def _create(folder: Path, name: str) -> tuple[str, int]:
+    return name, os.open(folder / name, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+
+
+def _bytes(rows: np.ndarray) -> memoryview:
+    return np.ascontiguousarray(rows, dtype="<f4").reshape(-1).view(np.uint8).data
+
+
+def _write(file: int, data: memoryview, offset: int) -> None:
+    at = 0
+    while at < len(data):
+        at += os.pwrite(file, data[at:], offset + at)
+
+
+def _read(file: int, offset: int, length: int) -> bytearray:
+    """The bytes from `offset` on; fewer where the file ends."""
+    data = bytearray(length)
+    view, at = memoryview(data), 0
+    while at < length and (count := os.preadv(file, [view[at:]], offset + at)):
+        at += count
+    view.release()
+    del data[at:]
+    return data
+
+
+def _sync_folder(folder: Path) -> None:
+    file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
+def _read_reference(reference: Any) -> Reference:
+    try:
+        known = msgspec.convert(reference, Reference)
+    except msgspec.ValidationError as error:
+        raise DamagedRows(f"a reference to rows is none: {error}") from None
+    if os.path.basename(known.file) != known.file or not known.file.endswith(ROWS):
+        raise DamagedRows(f"a reference to rows names the file {known.file!r}, expected a plain name with {ROWS}")
+    if min(known.first, known.count, known.dimensions - 1) < 0:
+        raise DamagedRows(f"{known.file}: a reference to {known.count} rows of {known.dimensions} numbers")
+    return known
+
+
+def _check(path: Path, file: int, known: Reference) -> None:
+    length, crc = known.count * 4 * known.dimensions, 0
+    size = os.fstat(file).st_size
+    if size < length:
+        raise DamagedRows(f"{path}: has {size} bytes, expected at least {length}")
+    for offset in range(0, length, READ):
+        crc = zlib.crc32(_read(file, offset, min(READ, length - offset)), crc)
+    if crc != known.crc:
+        raise DamagedRows(f"{path}: its first {known.count} rows have changed: checksum {crc}, expected {known.crc}")

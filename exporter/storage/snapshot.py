@@ -1,0 +1,95 @@
+"""Snapshot files: the whole state at one record of the journal. The newest good one counts; the one before is kept.
+
+A file is written beside, synced, and given its name, so that it is there whole or not at all. Its header names the
+version of its format and the checksum of what follows.
+"""
+
+import logging
+import os
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+log = logging.getLogger(__name__)
+
+MAGIC, VERSION = b"vedette snapshot", 1
+SUFFIX, KEPT = ".snapshot", 2
+
+
+class Unusable(ValueError):
+    """A snapshot that is broken or of another version."""
+
+
+class Snapshots:
+    """The snapshots in a folder, named by the number of the last record of the journal that they cover."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        #: files that could not be used and were renamed
+        self.set_aside = 0
+
+    def save(self, number: int, state: Any) -> int:
+        """Write a snapshot; the number of the oldest one that is kept. Raises OSError."""
+        body = msgspec.msgpack.encode(state)
+        head = MAGIC + VERSION.to_bytes(4, "little") + zlib.crc32(body).to_bytes(4, "little")
+        path = self._path(number)
+        new = path.with_suffix(".new")
+        with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as stream:
+            stream.write(head)
+            stream.write(body)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(new, path)
+        self._sync_folder()
+        for old in self._numbers()[KEPT:]:
+            self._path(old).unlink(missing_ok=True)
+        return self._numbers()[-1]
+
+    def load(self) -> Iterator[tuple[int, Any]]:
+        """The good snapshots, newest first. What cannot be used is set aside under another name."""
+        for number in self._numbers():
+            path = self._path(number)
+            try:
+                yield number, _read(path)
+            except (OSError, Unusable) as error:
+                log.warning("a snapshot cannot be used", extra={"path": str(path), "reason": str(error)})
+                self.reject(number)
+
+    def reject(self, number: int) -> None:
+        """Set a snapshot aside: it stays for people to look at."""
+        self.set_aside += 1
+        path = self._path(number)
+        os.replace(path, path.with_suffix(".unusable"))
+
+    def _path(self, number: int) -> Path:
+        return self._folder / f"{number:020d}{SUFFIX}"
+
+    def _numbers(self) -> list[int]:
+        """What there is, newest first."""
+        return sorted((int(path.stem) for path in self._folder.glob(f"[0-9]*{SUFFIX}")), reverse=True)
+
+    def _sync_folder(self) -> None:
+        folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _read(path: Path) -> Any:
+    data = path.read_bytes()
+    head, body = data[: len(MAGIC) + 8], data[len(MAGIC) + 8 :]
+    if head[: len(MAGIC)] != MAGIC:
+        raise Unusable("no snapshot")
+    version = int.from_bytes(head[len(MAGIC) : len(MAGIC) + 4], "little")
+    if version != VERSION:
+        raise Unusable(f"version {version}, expected {VERSION}")
+    if zlib.crc32(body) != int.from_bytes(head[-4:], "little"):
+        raise Unusable("its checksum is wrong")
+    try:
+        return msgspec.msgpack.decode(body)
+    except msgspec.DecodeError as error:
+        raise Unusable(str(error)) from None

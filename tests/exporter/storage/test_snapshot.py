@@ -1,0 +1,52 @@
+"""Snapshot files."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.storage.snapshot import Snapshots
+
+
+def test_the_newest_comes_first_and_the_one_before_is_kept(tmp_path):
+    snapshots = Snapshots(tmp_path)
+    assert [snapshots.save(number, {"at": number}) for number in (3, 5, 9)] == [3, 3, 5]
+    assert list(Snapshots(tmp_path).load()) == [(9, {"at": 9}), (5, {"at": 5})]
+
+
+@pytest.mark.parametrize("damage", [b"", b"no snapshot at all, but long enough", None])
+def test_what_cannot_be_used_is_set_aside_and_the_one_before_counts(tmp_path, damage):
+    snapshots = Snapshots(tmp_path)
+    snapshots.save(1, "old")
+    snapshots.save(2, "new")
+    newest = tmp_path / f"{2:020d}.snapshot"
+    newest.write_bytes(newest.read_bytes()[:-1] if damage is None else damage)
+    assert next(snapshots.load()) == (1, "old")
+    assert snapshots.set_aside == 1
+    assert newest.with_suffix(".unusable").exists()
+
+
+@given(st.data())
+def test_no_flipped_byte_goes_unnoticed(tmp_path_factory, data):
+    folder = tmp_path_factory.mktemp("state")
+    snapshots = Snapshots(folder)
+    snapshots.save(1, {"counts": [1, 2, 3]})
+    [path] = folder.iterdir()
+    content = bytearray(path.read_bytes())
+    content[data.draw(st.integers(0, len(content) - 1))] ^= data.draw(st.integers(1, 255))
+    path.write_bytes(content)
+    assert list(snapshots.load()) == []
+
+
+def test_a_write_that_fails_leaves_the_old_one(tmp_path, monkeypatch):
+    snapshots = Snapshots(tmp_path)
+    snapshots.save(1, "old")
+    for step in ("fsync", "replace"):
+        with monkeypatch.context() as patch:
+            patch.setattr("os." + step, _fail)
+            with pytest.raises(OSError, match="full"):
+                snapshots.save(2, "new")
+        assert list(Snapshots(tmp_path).load()) == [(1, "old")]
+
+
+def _fail(*arguments, **named):
+    raise OSError(28, "the disk is full")
