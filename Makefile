@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint stack bench check-image check-dashboards grafana-check dashboards clean
+.PHONY: help demo test lint stack bench soak check-image check-dashboards grafana-check dashboards clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -25,10 +25,16 @@ stack: $(VENV)/ready ## bring Prometheus and Alertmanager into .cache, without r
 bench: $(VENV)/ready ## figures next to the machine's own limits: takes a few minutes
 	$(BIN)/python -m bench
 
+soak: $(VENV)/ready ## kill it again and again under load: a minute
+	$(BIN)/python -m soak.crash $(ARGS)
+
 dashboards: $(VENV)/ready ## write the dashboards anew
 	$(BIN)/python -m grafana.generate
 
-check-dashboards: $(VENV)/ready ## check the dashboards against Grafana's own types (needs npm)
+check-soak: $(VENV)/ready ## kill it again and again under load: a minute
+	$(BIN)/python -m soak.crash $(ARGS)
+
+dashboards: $(VENV)/ready ## check the dashboards against Grafana's own types (needs npm)
 	PATH="$(CURDIR)/$(BIN):$$PATH" tools/check_dashboards.sh
 
 grafana-check: $(VENV)/ready ## run every panel on a real Grafana: GRAFANA_URL=… GRAFANA_TOKEN_FILE=…

@@ -1,0 +1,1 @@
+"""Long proofs on the running program: `make soak`. The figures go into docs/reliability.md."""
