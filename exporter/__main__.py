@@ -54,18 +54,20 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--web.telemetry-path", dest="telemetry_path", default="/metrics", type=_path, metavar="PATH", help=_DEFAULT
     )
+    _web_config_file(serve)
     serve.add_argument("--web.enable-lifecycle", dest="lifecycle", action="store_true", help="allow /-/reload")
     serve.add_argument(
         "--log.level", dest="log_level", default="info", choices=("debug", "info", "warn", "error"), help=_DEFAULT
     )
     serve.add_argument("--log.format", dest="log_format", default="logfmt", choices=("logfmt", "json"), help=_DEFAULT)
-    _command(commands, "check", "check the configuration and exit", _check)
+    _web_config_file(_command(commands, "check", "check the configuration and exit", _check))
     health = _command(commands, "healthcheck", "ask a running exporter whether it is well", _healthcheck)
     health.add_argument("--url", default=f"http://{DEFAULT_ADDRESS}", help="the exporter; default: %(default)s")
     alert = _command(commands, "test-alert", "send one synthetic alert to every receiver", _test_alert)
     alert.add_argument(
         "--alertmanager-url", default=None, help="default: external.alertmanager_url, else http://localhost:9093"
     )
+    _add_keys(commands)
     demo = _command(commands, "demo", "exporter, Prometheus, Alertmanager and traffic with an attack in it", _demo)
     demo.add_argument("--traffic-only", action="store_true", help="only send the traffic, to --url")
     demo.add_argument("--url", default=f"http://{DEFAULT_ADDRESS}", help="the exporter; default: %(default)s")
@@ -73,13 +75,52 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _command(commands: Any, name: str, text: str, run: Callable[[argparse.Namespace], None]) -> argparse.ArgumentParser:
+def _command(
+    commands: Any, name: str, text: str, run: Callable[[argparse.Namespace], None], unset: str | None = None
+) -> argparse.ArgumentParser:
+    """A command. unset: what `config_file` is without the option; an action leaves what stands before it."""
     command: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
     command.add_argument(
-        "--config", "--config.file", dest="config_file", metavar="FILE", help="default: none, all defaults"
+        "--config",
+        "--config.file",
+        dest="config_file",
+        metavar="FILE",
+        default=unset,
+        help="default: none, all defaults",
     )
     command.set_defaults(run=run)
     return command
+
+
+def _web_config_file(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--web.config.file", dest="web_config_file", metavar="FILE", help="TLS, passwords, headers; default: none"
+    )
+
+
+def _add_keys(commands: Any) -> None:
+    keys = _command(commands, "keys", "make, list and revoke API keys", _keys_list)
+    actions = keys.add_subparsers(title="actions", required=True, metavar="ACTION")
+    create = _command(actions, "create", "make a key and print it, once", _keys_create, argparse.SUPPRESS)
+    create.add_argument("--scope", required=True, choices=("push", "read", "admin"), help="what it may do")
+    create.add_argument("--models", metavar="A,B", help="models that it may name; default: all")
+    create.add_argument("--expires", type=_duration, metavar="90d", help="default: never")
+    create.add_argument("--name", default="", help="for people")
+    _command(actions, "list", "show the keys there are", _keys_list, argparse.SUPPRESS)
+    revoke = _command(actions, "revoke", "revoke a key for good", _keys_revoke, argparse.SUPPRESS)
+    revoke.add_argument("id", metavar="ID", help="as `vedette keys list` shows it")
+
+
+def _duration(text: str) -> float:
+    """Seconds from a text such as 90d. Raises what argparse expects."""
+    from exporter.units import duration
+
+    try:
+        if seconds := float(duration(text)):
+            return seconds
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"{text!r} is no duration such as 90d or 12h")
 
 
 def _address(text: str) -> tuple[str, int]:
@@ -119,6 +160,24 @@ def _test_alert(options: argparse.Namespace) -> None:
     from exporter.commands.test_alert import test_alert
 
     test_alert(options)
+
+
+def _keys_create(options: argparse.Namespace) -> None:
+    from exporter.commands.keys import create
+
+    create(options)
+
+
+def _keys_list(options: argparse.Namespace) -> None:
+    from exporter.commands.keys import show
+
+    show(options)
+
+
+def _keys_revoke(options: argparse.Namespace) -> None:
+    from exporter.commands.keys import revoke
+
+    revoke(options)
 
 
 def _demo(options: argparse.Namespace) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import ipaddress
 import logging
 import signal
 import socket
@@ -15,6 +14,11 @@ from pathlib import Path
 import uvicorn
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 
+from exporter.access import AccessError
+from exporter.access.basic import BasicUsers
+from exporter.access.gate import Gate
+from exporter.access.middleware import AccessControl
+from exporter.addresses import is_loopback
 from exporter.api.app import build as build_api
 from exporter.canary import Canary
 from exporter.config import Config
@@ -33,6 +37,8 @@ from exporter.sources.drop.directory import DropDirectory
 from exporter.sources.duplicates import Duplicates
 from exporter.sources.push import PushIntake
 from exporter.storage.journal import Journal
+from exporter.tls import WebFile
+from exporter.web.guard import with_headers
 
 log = logging.getLogger(__name__)
 #: how long a stop waits for requests in hand, for what was read of files, and for the queue: 9 s in all
@@ -47,6 +53,7 @@ class ServeOptions:
     port: int = 10833
     telemetry_path: str = "/metrics"
     enable_lifecycle: bool = False
+    web: WebFile | None = None
 
 
 class Service:
@@ -58,6 +65,7 @@ class Service:
         self._ready = False
         #: why it could not start
         self.failure: Exception | None = None
+        self.gate = Gate(config, options.telemetry_path, _users(options.web))
         self.pipeline = Pipeline(Models(config), limits.queue_queries, limits.queue_bytes)
         duplicates, storage = Duplicates(), config.storage
         state = Path(storage.path)
@@ -67,7 +75,7 @@ class Service:
         self._detect = detect = DetectIntake(ledger, duplicates, limits)
         self.canary = Canary(self.pipeline, limits)
         self.connections = Connections(limits)
-        self.fast = FastDetect(detect, is_ready=lambda: self._ready)
+        self.fast = FastDetect(detect, is_ready=lambda: self._ready, allowed=self._may_go_fast)
         self._drop = self._drop_directory(config)
         self.keeper = Keeper(
             state,
@@ -90,10 +98,12 @@ class Service:
             files=self._drop.queries.files if self._drop else None,
             http=self.connections,
             canary=self.canary,
-            open_intake=not is_loopback(options.host),
+            open_intake=self._is_open,
+            web_is_good=options.web.looks_good if options.web else None,
             journal=self._journal,
             keeper=self.keeper,
             state=state,
+            gate=self.gate,
             reloaded_at=now,
         )
         registry = CollectorRegistry(auto_describe=False)
@@ -104,10 +114,11 @@ class Service:
             detect,
             registry,
             is_ready=lambda: self._ready,
-            behind=build_api(self.reload if options.enable_lifecycle else None, options.telemetry_path),
+            behind=build_api(self.reload, options.telemetry_path, for_anybody=options.enable_lifecycle),
             body_bytes=limits.body_bytes,
             telemetry_path=options.telemetry_path,
         )
+        self.served = AccessControl(self.http, self.gate, config)
 
     @staticmethod
     def _drop_directory(config: Config) -> DropDirectory | None:
@@ -118,7 +129,8 @@ class Service:
         """Take over the configuration anew. Raises ConfigError and changes nothing when it is wrong."""
         try:
             config = self._read_config()
-        except ConfigError as error:
+            self.gate.configure(config)
+        except (ConfigError, AccessError) as error:
             self.exposed.reload_successful = False
             log.error("the configuration was not reloaded", extra={"reason": str(error)})
             raise
@@ -128,6 +140,7 @@ class Service:
         self._push.limits = self._detect.limits = self.connections.limits = config.limits
         if self._drop:
             self._drop.queries.limits = config.limits
+        self.served.configure(config)
         self.http.body_bytes = config.limits.body_bytes
         self.exposed.config = config
         self.exposed.reload_successful, self.exposed.reloaded_at = True, time.time()
@@ -139,33 +152,46 @@ class Service:
             self.pipeline.watch(Models(config, previous=self.pipeline.models))
         self.keeper.config = config
 
+    def _is_open(self) -> bool:
+        """Whether anybody in the network may push."""
+        web = self._options.web
+        knows = self.gate.is_closed or (web is not None and web.current().config.knows_who_asks)
+        return not knows and not is_loopback(self._options.host)
+
+    def _may_go_fast(self) -> bool:
+        """Whether neither the gate nor the headers of the web configuration concern a request."""
+        web = self._options.web
+        return not self.gate.is_guarding and (web is None or not web.current().config.http_server_config.headers.values)
+
     def _reload_on_signal(self) -> None:
-        with contextlib.suppress(ConfigError):  # it is in the log
+        with contextlib.suppress(ConfigError, AccessError):  # it is in the log
             self.reload()
 
     async def run(self, listener: socket.socket) -> None:
         """Serve until SIGTERM or SIGINT; then judge what is queued and return."""
-        server = _Server(
-            uvicorn.Config(
-                self.http,
-                loop="uvloop",
-                http=protocol(self.connections, self.fast),
-                ws="none",
-                lifespan="off",
-                access_log=False,
-                server_header=False,
-                proxy_headers=False,
-                log_config=None,
-                timeout_graceful_shutdown=int(STOP_SECONDS),
-            )
+        web = self._options.web
+        settings = uvicorn.Config(
+            with_headers(self.served, web) if web else self.served,
+            loop="uvloop",
+            http=protocol(self.connections, self.fast),
+            ws="none",
+            lifespan="off",
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            log_config=None,
+            timeout_graceful_shutdown=int(STOP_SECONDS),
         )
+        settings.load()
+        settings.ssl = web.server_context() if web else None
+        server = _Server(settings)
         loop = asyncio.get_running_loop()
         for stop in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(stop, server.stop)
         loop.add_signal_handler(signal.SIGHUP, loop.run_in_executor, None, self._reload_on_signal)
         self.pipeline.on_failure = partial(loop.call_soon_threadsafe, server.stop)
         canary = asyncio.create_task(self._begin(server))
-        if self.exposed.open_intake:
+        if self._is_open():
             log.warning("anybody who reaches this address may push queries", extra={"address": self._options.host})
         try:
             await server.serve(sockets=[listener])
@@ -226,12 +252,8 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
-def is_loopback(host: str) -> bool:
-    """Whether an address is reached from this machine only."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+def _users(web: WebFile | None) -> BasicUsers | None:
+    return None if web is None else BasicUsers(lambda: web.current().config.basic_auth_users.hashes)
 
 
 def listen(host: str, port: int) -> socket.socket:

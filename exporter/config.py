@@ -38,11 +38,20 @@ def _address(value: Any) -> Any:
     return value.rstrip("/")
 
 
+def _origin(value: Any) -> Any:
+    """An origin as browsers send it."""
+    if isinstance(value, str) and not re.fullmatch(r"https?://[a-z0-9.\-\[\]:]+", value):
+        raise ValueError(value)
+    return value
+
+
 Ratio = Annotated[float, msgspec.Meta(gt=0, le=1), Form("a number above 0 and at most 1")]
 Count = Annotated[int, msgspec.Meta(ge=1), Form("a whole number of at least 1")]
+Rate = Annotated[float, msgspec.Meta(gt=0), Form("a number above 0")]
 Text = Annotated[str, msgspec.Meta(min_length=1), Form("a text that is not empty")]
 Address = Annotated[str, Form("an address such as http://host:3000, without user, password and query", _address)]
 ModelName = Annotated[str, Form("1 to 128 of the characters A-Z a-z 0-9 . _ : / @ -, and not 'other'", _model_name)]
+Origin = Annotated[str, Form("an origin such as https://host:3000, without a path", _origin)]
 Modality = Literal["text", "image", "tabular", "embedding", "auto"]
 Profile = Literal["default", "strict", "stream"]
 
@@ -173,6 +182,35 @@ class Limits(Record, frozen=True, kw_only=True):
     idle_timeout: Seconds = 75.0
 
 
+class Jwt(Record, frozen=True, kw_only=True):
+    """Tokens of another service. Which of the three files is given decides the algorithm."""
+
+    secret_file: Text | None = None
+    public_key_file: Text | None = None
+    jwks_file: Text | None = None
+    issuer: Text | None = None
+    audience: Text | None = None
+
+
+class RateLimit(Record, frozen=True, kw_only=True):
+    """Requests of one key, or of one address without a key."""
+
+    requests_per_second: Rate
+    burst: Count | None = None
+
+
+class Access(Record, frozen=True, kw_only=True):
+    """Who may do what. Secrets stand in files of their own, never here."""
+
+    keys_file: Text | None = None
+    jwt: Jwt | None = None
+    metrics: Literal["open", "read"] = "open"
+    health: Literal["open", "read"] = "open"
+    failures_per_minute: Count = 10
+    rate_limit: RateLimit | None = None
+    cors_origins: tuple[Origin, ...] = ()
+
+
 class External(Record, frozen=True, kw_only=True):
     """Addresses under which people reach this service and its neighbours, for the links in notifications."""
 
@@ -211,6 +249,7 @@ class Config(Record, frozen=True, kw_only=True):
     sources: Sources = Sources()
     storage: Storage = Storage()
     limits: Limits = Limits()
+    access: Access = Access()
     external: External = External()
 
     def model(self, name: str) -> ResolvedModel:

@@ -9,9 +9,10 @@ from typing import Any
 
 from detectors import get_detector, list_detectors
 from exporter import yaml_lines
+from exporter.access.check import problems as access_problems
 from exporter.config import AlertShare, Config, DetectorConfig, detector_name, overlaid
 from exporter.records import unknown
-from exporter.yaml_lines import Path, Problem, Report
+from exporter.yaml_lines import Document, Path, Problem, Report
 
 
 class ConfigError(ValueError):
@@ -26,6 +27,11 @@ def load(path: str | os.PathLike[str] | None, environment: Mapping[str, str] = o
     """The configuration in a file; the defaults without one. Raises ConfigError."""
     if path is None:
         return Config()
+    return parse(text_of(path), os.fspath(path), environment)
+
+
+def text_of(path: str | os.PathLike[str]) -> str:
+    """The text of a configuration file. Raises ConfigError."""
     name = os.fspath(path)
     try:
         with open(path, "rb") as file:
@@ -34,7 +40,7 @@ def load(path: str | os.PathLike[str] | None, environment: Mapping[str, str] = o
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise ConfigError([Problem(name, 0, "", f"cannot be read: {reason}")]) from None
     try:
-        return parse(content.decode("utf-8-sig"), name, environment)
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise ConfigError([Problem(name, line, "", "not YAML: not UTF-8")]) from None
@@ -47,9 +53,16 @@ def parse(text: str, name: str = "config", environment: Mapping[str, str] = os.e
     _check_models(config, document.report)
     _check_detectors(config, document.report)
     _check_shares(config, document.report)
+    for path, problem in access_problems(config):
+        document.report(path, problem)
+    raise_problems(document)
+    return config
+
+
+def raise_problems(document: Document) -> None:
+    """Raises ConfigError with all that was reported, if anything was."""
     if document.problems:
         raise ConfigError(sorted(document.problems, key=lambda problem: problem.line))
-    return config
 
 
 def _check_models(config: Config, report: Report) -> None:

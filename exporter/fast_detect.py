@@ -18,21 +18,22 @@ from exporter.sources.reply import Reply
 #: larger bodies go the ordinary way
 PLAIN_BYTES = 64 * 1024
 #: headers of requests that go the ordinary way
-UNUSUAL = frozenset((b"content-encoding", b"transfer-encoding", b"expect", b"upgrade"))
+UNUSUAL = frozenset((b"content-encoding", b"transfer-encoding", b"expect", b"upgrade", b"origin"))
 
 
 class FastDetect:
-    """Where plain requests go. allowed: set to False where the application must see every request first."""
+    """Where plain requests go. allowed: asked at each; False while the application must see every request first."""
 
-    def __init__(self, detect: DetectIntake, is_ready: Callable[[], bool]) -> None:
-        self.detect, self._is_ready = detect, is_ready
-        self.allowed = True
+    def __init__(
+        self, detect: DetectIntake, is_ready: Callable[[], bool], allowed: Callable[[], bool] = lambda: True
+    ) -> None:
+        self.detect, self._is_ready, self.allowed = detect, is_ready, allowed
         self._dated: list[tuple[bytes, bytes]] | None = None
         self._heads: dict[tuple[int, bytes], bytes] = {}
 
     def expects(self, length: int) -> bool:
         """Whether a body of so many bytes may be taken, as far as can be said before it comes."""
-        return self.allowed and length <= PLAIN_BYTES and length <= self.detect.limits.body_bytes
+        return length <= PLAIN_BYTES and length <= self.detect.limits.body_bytes and self.allowed()
 
     def takes(self, body: bytes) -> bool:
         """Whether a body can be judged at once: it is neither packed nor slow to decode, and judging has begun."""

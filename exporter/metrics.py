@@ -8,7 +8,7 @@ import contextlib
 import logging
 import shutil
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate, chain, repeat
@@ -22,6 +22,7 @@ from prometheus_client.samples import Exemplar, Sample
 from prometheus_client.utils import floatToGoString
 
 from detectors import Detector
+from exporter.access.gate import FAILURES, Gate
 from exporter.config import Config
 from exporter.formats import REJECTION_CODES
 from exporter.models import ERROR_REASONS, SKIP_REASONS, Tally, WatchedModel, label_value
@@ -76,6 +77,8 @@ FAMILIES = (
     ),
     Family("queries_without_client_total", "counter", ("model",), "Judged queries that name no client"),
     Family("queries_id_reused_total", "counter", ("model",), "Queries whose id came before with other content"),
+    Family("authentication_failures_total", "counter", ("reason",), "Requests that were not let in"),
+    Family("rate_limited_total", "counter", (), "Requests beyond access.rate_limit"),
     Family("queue_queries", "gauge", (), "Queries that wait to be judged"),
     Family("queue_capacity_queries", "gauge", (), "Queries that may wait"),
     Family("http_connections", "gauge", (), "Open HTTP connections"),
@@ -91,6 +94,7 @@ FAMILIES = (
     Family("canary_last_success_timestamp_seconds", "gauge", (), "When a synthetic query last came through the intake"),
     Family("config_last_reload_successful", "gauge", (), "1 when the last reload of the configuration succeeded"),
     Family("config_last_reload_success_timestamp_seconds", "gauge", (), "When a configuration was last taken over"),
+    Family("web_config_last_reload_successful", "gauge", (), "1 when web file and certificates were last read well"),
     Family("counter_epoch_timestamp_seconds", "gauge", (), "Since when the counters count without a gap"),
     Family("external_info", "gauge", ("url", "grafana_url"), "Addresses for the links in notifications"),
     Family("build_info", "gauge", ("version",), "1, with the version of the program"),
@@ -192,10 +196,12 @@ class Exposed:
     keeper: Keeper | None = None
     state: Path | None = None
     http: Http | None = None
-    open_intake: bool = False
+    open_intake: Callable[[], bool] = lambda: False
+    gate: Gate | None = None
     reload_successful: bool = True
     reloaded_at: float = 0.0
     series_dropped: int = 0
+    web_is_good: Callable[[], bool] | None = None
 
 
 class Page:
@@ -326,7 +332,11 @@ def _own(exposed: Exposed, seconds: Mapping[str, float], delays: Sequence[int], 
         block.add("http_connections", len(exposed.http.open))
         for reason, closed in exposed.http.closed.items():
             block.add("http_connections_closed_total", closed, {"reason": reason})
-    block.add("open_intake", exposed.open_intake)
+    block.add("open_intake", exposed.open_intake())
+    if exposed.gate is not None:
+        for reason in FAILURES:
+            block.add("authentication_failures_total", exposed.gate.counts.failures[reason], {"reason": reason})
+        block.add("rate_limited_total", exposed.gate.counts.rate_limited)
     if exposed.keeper is None or not exposed.keeper.recovering:  # what a restart continues is not there before
         block.add("folded_labels_total", pipeline.models.folded, {"label": "model"})
     if exposed.files is not None:
@@ -348,6 +358,8 @@ def _own(exposed: Exposed, seconds: Mapping[str, float], delays: Sequence[int], 
             disk = shutil.disk_usage(exposed.state)
             block.add("storage_free_bytes", disk.free)
             block.add("storage_size_bytes", disk.total)
+    if exposed.web_is_good is not None:
+        block.add("web_config_last_reload_successful", exposed.web_is_good())
     block.add("external_info", 1, {"url": config.external.url, "grafana_url": config.external.grafana_url or ""})
     block.add("build_info", 1, {"version": VERSION})
     return block

@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 from exporter import body
+from exporter.access.principal import ANYBODY, Principal
 from exporter.sources.detect import DetectIntake
 from exporter.sources.push import PushIntake
 from exporter.sources.reply import Reply, refusal
@@ -73,15 +74,17 @@ class HotPaths:
         data = await body.read(scope, receive, self.body_bytes)
         if not self._is_ready():
             return refusal(503, "not ready", 1)
+        by: Principal = scope.get("principal", ANYBODY)
         if body.is_light(data):
-            answer = self._push.push(data)
+            answer = self._push.push(data, by.id, by.models)
         else:  # large bodies and pictures take their time; the loop goes on meanwhile
-            answer = await asyncio.to_thread(self._push.push, data)
+            answer = await asyncio.to_thread(self._push.push, data, by.id, by.models)
         return answer.result() if answer.done() else await asyncio.wrap_future(answer)
 
     async def _detect_one(self, scope: Scope, receive: body.Receive) -> Reply:
         data = await body.read(scope, receive, self.body_bytes)
-        return await self._detect.detect(data) if self._is_ready() else refusal(503, "not ready", 1)
+        by: Principal = scope.get("principal", ANYBODY)
+        return await self._detect.detect(data, by.id, by.models) if self._is_ready() else refusal(503, "not ready", 1)
 
     async def _metrics(self, scope: Scope, receive: body.Receive) -> Reply:
         headers = dict(scope["headers"])

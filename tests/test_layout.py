@@ -25,11 +25,14 @@ LAYERS = (
     ("models",),
     ("formats",),
     ("delivery", "body"),
+    ("tls",),
+    ("web_config",),
     ("config_file", "config_change"),
+    ("access",),
     ("config",),
     ("units",),
     ("records",),
-    ("yaml_lines", "logs", "memory", "version", "storage"),
+    ("yaml_lines", "logs", "memory", "version", "storage", "addresses"),
 )
 ROW = {name: row for row, names in enumerate(LAYERS) for name in names}
 #: what takes long to import or much memory, and is imported when it is first used

@@ -3,18 +3,22 @@
 from collections.abc import Callable
 from typing import Any
 
-from fastapi import FastAPI, Response
+from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 from fastapi_offline import FastAPIOffline
 
+from exporter.access.principal import ANYBODY, Principal
 from exporter.api.openapi import HOT_PATHS
 from exporter.config_file import ConfigError
 from exporter.version import VERSION
 from exporter.web.landing import landing_page
 
 
-def build(reload: Callable[[], None] | None, telemetry_path: str) -> FastAPI:
-    """The application. `reload` takes over the configuration anew, or is None where that is not allowed over HTTP."""
+def build(reload: Callable[[], None] | None, telemetry_path: str, for_anybody: bool = True) -> FastAPI:
+    """The application. `reload` takes over the configuration anew, or is None where that is not allowed over HTTP.
+
+    for_anybody: whether those without a key may reload too, where the service is open.
+    """
     app = FastAPIOffline(title="Vedette", version=VERSION, redoc_url=None, static_url="/docs/static")
 
     @app.get("/", response_class=HTMLResponse, include_in_schema=False)
@@ -22,8 +26,9 @@ def build(reload: Callable[[], None] | None, telemetry_path: str) -> FastAPI:
         return landing_page(telemetry_path)
 
     @app.post("/-/reload", summary="Take over the configuration anew", responses={403: {}, 500: {}})
-    def reload_configuration() -> Response:
-        if reload is None:
+    def reload_configuration(request: Request) -> Response:
+        by: Principal = request.scope.get("principal", ANYBODY)
+        if reload is None or not (for_anybody or by.id):
             return JSONResponse({"detail": "start with --web.enable-lifecycle to allow this"}, 403)
         try:
             reload()

@@ -90,6 +90,8 @@ _BUSY = {
     "headers": {"Retry-After": {"description": "Seconds", "schema": {"type": "integer"}}},
 }
 _COMMON = {
+    "401": _json("Access is closed, and no valid key came with the request", _ERROR),
+    "403": _json("The key does not have the scope, or is not for this model", _ERROR),
     "413": _json("Larger than allowed", _ERROR),
     "415": _json("Unknown content encoding", _ERROR),
     "429": _BUSY,

@@ -6,12 +6,14 @@ import logging
 from collections.abc import Coroutine
 from typing import Any
 
+from exporter.access import AccessError
 from exporter.commands import Failure
-from exporter.commands.check import check, read_config
+from exporter.commands.check import check, read_config, read_web
 from exporter.config_file import load
 from exporter.logs import set_up_logging
 from exporter.memory import settle
 from exporter.storage.journal import StateInUse
+from exporter.web_config import warnings
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +25,9 @@ def serve(options: argparse.Namespace) -> None:
         return
     config = read_config(options.config_file)
     set_up_logging(options.log_level, options.log_format)
+    web = read_web(options.web_config_file)
+    for sentence in warnings(web.current().config) if web else ():
+        log.warning(sentence)
     from exporter.app import ServeOptions, Service, listen  # FastAPI takes its time; only this command needs it
 
     host, port = options.address
@@ -31,10 +36,11 @@ def serve(options: argparse.Namespace) -> None:
     except OSError as error:
         reason = str(error.strerror).partition(" (while")[0]  # Python adds the address once more
         raise Failure(f"cannot listen on {host}:{port}: {reason}") from None
-    settings = ServeOptions(host, port, options.telemetry_path, options.lifecycle)
+    settings = ServeOptions(host, port, options.telemetry_path, options.lifecycle, web)
     try:
         service = Service(config, lambda: load(options.config_file), settings)
-    except StateInUse as error:
+    except (StateInUse, AccessError) as error:
+        listener.close()
         raise Failure(str(error)) from None
     except OSError as error:
         raise Failure(f"storage.path: {error.filename or config.storage.path}: {error.strerror}") from None

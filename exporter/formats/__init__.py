@@ -12,6 +12,7 @@ REJECTION_CODES = (
     "invalid_output",  # the answer holds numbers that are neither probabilities nor logits
     "invalid_input",  # the input is there and cannot be what it says it is
     "too_large",  # a text, vector, image or batch beyond its limit
+    "forbidden_model",  # the key of the sender is not for this model
     "queue_full",  # there was no room: the sender was told to come again
     "not_stored",  # the journal is at its bound, or the disk refused to write
 )

@@ -161,13 +161,13 @@ def _finish_each(
             refused.add(index)
             rejections.append(Rejection(index, error.code, error.reason))
     if refused:
-        positions = _positions(body, len(events))
-        rejections = [Rejection(positions[wrong.index], wrong.code, wrong.reason) for wrong in rejections]
+        places = positions(body, len(events))
+        rejections = [Rejection(places[wrong.index], wrong.code, wrong.reason) for wrong in rejections]
         events = [event for index, event in enumerate(events) if index not in refused]
     return events, rejections
 
 
-def _positions(body: bytes, records: int) -> list[int]:
+def positions(body: bytes, records: int) -> list[int]:
     """Position of each record in the body: its place in an array, its line (from 0) otherwise."""
     lines = [number for number, line in enumerate(body.split(b"\n")) if line.strip()]
     if body.lstrip()[:1] == b"[" or len(lines) != records:  # objects that share a line, or go over many

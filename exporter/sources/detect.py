@@ -7,7 +7,7 @@ held back for a batch. A retry with the same id and content gets the answer that
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any
 
@@ -22,6 +22,7 @@ from exporter.formats import Refused, native
 from exporter.ledger import Ledger, NotStored, QueueFull
 from exporter.sources.counts import IntakeCounts
 from exporter.sources.duplicates import Duplicates, Sorted
+from exporter.sources.permitted import CODE, REASON
 from exporter.sources.reply import Reply, not_stored, queue_full, refusal, to_json
 
 #: answers that are kept for retries
@@ -59,11 +60,12 @@ class Answer:
 
 
 class Waiting(msgspec.Struct, gc=False):
-    """A query, the bytes of its body, and its answer."""
+    """A query, the bytes of its body, its answer, and whose retries are duplicates of it."""
 
     query: Query
     body: bytes
     answer: Answer
+    sender: str = ""
 
 
 class DetectIntake:
@@ -79,8 +81,11 @@ class DetectIntake:
         #: of queries with an id, given or still to come
         self._answers: dict[bytes, Answer] = {}
 
-    async def detect(self, body: bytes) -> Reply:
-        """Judge the query of a body: 200; 422 when it is invalid or no detector could judge it; 429 without room."""
+    async def detect(self, body: bytes, sender: str = "", models: Collection[str] | None = None) -> Reply:
+        """Judge the query of a body: 200; 422 when it is invalid or no detector could judge it; 429 without room.
+
+        sender: whose retries are duplicates. models: those that the sender may name, else 403; None for all.
+        """
         answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
 
         def tell(reply: Reply) -> None:
@@ -88,30 +93,34 @@ class DetectIntake:
                 answer.set_result(reply)
 
         if is_light(body):
-            self.detect_light(body, tell)
+            self.detect_light(body, tell, sender, models)
         else:  # pictures and long vectors take their time; the loop goes on meanwhile
             try:
                 query = await asyncio.to_thread(native.decode_line, body, self.limits)
             except Refused as refused:
                 return self._refused(refused)
-            self._take(query, body, tell)
+            self._take(query, body, tell, sender, models)
         return await answer
 
-    def detect_light(self, body: bytes, tell: Tell) -> None:
+    def detect_light(self, body: bytes, tell: Tell, sender: str = "", models: Collection[str] | None = None) -> None:
         """The same for a body that `is_light`, on the event loop, without a task: `tell` is called with the answer."""
         try:
             query = native.decode_line(body, self.limits)
         except Refused as refused:
             tell(self._refused(refused))
         else:
-            self._take(query, body, tell)
+            self._take(query, body, tell, sender, models)
 
     def _refused(self, refused: Refused) -> Reply:
         self.reject(refused.code)
         return refusal(400 if refused.code == "malformed" else 422, refused.reason)
 
-    def _take(self, query: Query, body: bytes, tell: Tell) -> None:
-        self._turn.append(Waiting(query, body, Answer(tell)))
+    def _take(self, query: Query, body: bytes, tell: Tell, sender: str, models: Collection[str] | None) -> None:
+        if models is not None and (query.model or self._ledger.pipeline.models.unnamed) not in models:
+            self.reject(CODE)
+            tell(refusal(403, REASON))
+            return
+        self._turn.append(Waiting(query, body, Answer(tell), sender))
         if len(self._turn) == 1:
             loop = asyncio.get_running_loop()
             loop.call_soon(self._hand_over, loop)
@@ -123,12 +132,13 @@ class DetectIntake:
     def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
         turn, self._turn = self._turn, []
         with self._duplicates.lock:
-            self._sort_out(loop, turn)
+            for sender, waiting in _by_sender(turn).items():
+                self._sort_out(loop, waiting, sender)
 
-    def _sort_out(self, loop: asyncio.AbstractEventLoop, turn: list[Waiting]) -> None:
-        found = self._duplicates.sort_out([waiting.query for waiting in turn], "")
+    def _sort_out(self, loop: asyncio.AbstractEventLoop, turn: list[Waiting], sender: str) -> None:
+        found = self._duplicates.sort_out([waiting.query for waiting in turn], sender)
         if not found.entries and not found.duplicates:  # none has an id
-            self._offer(loop, turn, found)
+            self._offer(loop, turn, found, sender)
             return
         fresh = {id(query) for query in found.fresh}
         firsts = [waiting for waiting in turn if id(waiting.query) in fresh]
@@ -136,9 +146,9 @@ class DetectIntake:
         if found.duplicates:
             self._follow([waiting for waiting in turn if id(waiting.query) not in fresh])
         if firsts:
-            self._offer(loop, firsts, found)
+            self._offer(loop, firsts, found, sender)
 
-    def _offer(self, loop: asyncio.AbstractEventLoop, turn: list[Waiting], found: Sorted) -> None:
+    def _offer(self, loop: asyncio.AbstractEventLoop, turn: list[Waiting], found: Sorted, sender: str) -> None:
         def done(outcomes: Sequence[Sequence[Outcome]]) -> None:
             replies = [_written(said) for said in outcomes]
             loop.call_soon_threadsafe(_answer, turn, replies)
@@ -154,6 +164,7 @@ class DetectIntake:
             source="detect",
             queries=found.fresh,
             received=self._clock(),
+            sender=sender,
             reused=found.reused,
             entries=found.entries,
             size=sum(map(len, bodies)),
@@ -182,7 +193,7 @@ class DetectIntake:
     def _keep(self, turn: list[Waiting]) -> None:
         for waiting in turn:
             if waiting.query.id is not None:
-                self._answers[self._duplicates.key(waiting.query, "")] = waiting.answer
+                self._answers[self._duplicates.key(waiting.query, waiting.sender)] = waiting.answer
                 if len(self._answers) > KEPT_ANSWERS:
                     del self._answers[next(iter(self._answers))]
 
@@ -191,17 +202,17 @@ class DetectIntake:
         for query, said in zip(delivery.queries, outcomes, strict=True):
             answer = Answer(lambda reply: None)
             answer.give(_written(said))
-            self._keep([Waiting(query, b"", answer)])
+            self._keep([Waiting(query, b"", answer, delivery.sender)])
 
     def _forget(self, turn: list[Waiting]) -> None:
         for waiting in turn:
             if waiting.query.id is not None:
-                self._answers.pop(self._duplicates.key(waiting.query, ""), None)
+                self._answers.pop(self._duplicates.key(waiting.query, waiting.sender), None)
 
     def _follow(self, retries: list[Waiting]) -> None:
         """Give retries the answer of the first, at once or when it is there."""
         for waiting in retries:
-            first = self._answers.get(self._duplicates.key(waiting.query, ""))
+            first = self._answers.get(self._duplicates.key(waiting.query, waiting.sender))
             if first is None:
                 self._repeat(waiting.answer, refusal(409, "judged already; its answer is not kept any more"))
             else:
@@ -211,6 +222,14 @@ class DetectIntake:
         if given.status not in (429, 507):  # that was not taken, so it is no duplicate either
             self.counts.take(1, duplicates=1)
         answer.give(given)
+
+
+def _by_sender(turn: list[Waiting]) -> dict[str, list[Waiting]]:
+    """One delivery names one sender, so that a replay knows whose retries are duplicates of it."""
+    senders: dict[str, list[Waiting]] = {}
+    for waiting in turn:
+        senders.setdefault(waiting.sender, []).append(waiting)
+    return senders
 
 
 def _answer(turn: list[Waiting], replies: Sequence[Reply]) -> None:

@@ -4,7 +4,7 @@ All or nothing against the queue; wrong records are named by their position whil
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
 
 from detectors import Query
@@ -14,6 +14,7 @@ from exporter.formats import TooMany, Unreadable, native
 from exporter.ledger import Ledger, NotStored, QueueFull
 from exporter.sources.counts import IntakeCounts
 from exporter.sources.duplicates import Duplicates
+from exporter.sources.permitted import permitted
 from exporter.sources.reply import Reply, not_stored, queue_full, refusal, to_json
 
 
@@ -27,10 +28,12 @@ class PushIntake:
         self.limits = limits
         self.counts = IntakeCounts()
 
-    def push(self, body: bytes, sender: str = "") -> "Future[Reply]":
+    def push(self, body: bytes, sender: str = "", models: Collection[str] | None = None) -> "Future[Reply]":
         """Take the queries of a body: 202; 422 when all are rejected; 400, 413, 429 or 507 when none was taken.
 
         The answer is there once what was taken is written.
+
+        sender: whose retries are duplicates. models: those that the sender may name; None for all.
         """
         try:
             queries, rejections = native.decode(body, self.limits)
@@ -40,6 +43,8 @@ class PushIntake:
         except TooMany as error:
             self.reject("too_large", error.records)
             return _now(refusal(413, str(error)))
+        if models is not None:
+            queries, rejections = permitted(queries, rejections, body, models, self._ledger.pipeline.models.unnamed)
         with self._duplicates.lock:
             return self._take(body, queries, rejections, sender)
 

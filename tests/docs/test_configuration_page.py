@@ -19,6 +19,10 @@ SNIPPETS = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
 ROWS = re.findall(r"^\| `([a-z_.\[\]]+)` \| (.+?) \| (.+?) \| (.+?) \|$", PAGE, re.MULTILINE)
 
 
+#: sections that may be left out as a whole
+SECTIONS = {"sources.drop_directory", "access.jwt", "access.rate_limit"}
+
+
 def record_in(kind):
     """The record that a field holds, alone or in a list; None for plain values and for detectors."""
     kinds = [kind, *get_args(kind), *(inner for one in get_args(kind) for inner in get_args(one))]
@@ -32,7 +36,7 @@ def keys(record, prefix=""):
         key = f"{prefix}{field.name}"
         inner = record_in(field.type)
         is_list = get_origin(field.type) is tuple
-        if inner is None or is_list or key == "sources.drop_directory":
+        if inner is None or is_list or key in SECTIONS:
             yield key, field
         if inner is not None:
             yield from keys(inner, f"{key}[]." if is_list else f"{key}.")
@@ -40,9 +44,15 @@ def keys(record, prefix=""):
 
 KEYS = dict(keys(Config))
 #: keys that may be left out without anything taking their place
-OPTIONAL = {
+OPTIONAL = SECTIONS | {
+    "access.keys_file",
+    "access.jwt.secret_file",
+    "access.jwt.public_key_file",
+    "access.jwt.jwks_file",
+    "access.jwt.issuer",
+    "access.jwt.audience",
+    "access.rate_limit.burst",
     "models[].expected_interval",
-    "sources.drop_directory",
     "external.grafana_url",
     "external.alertmanager_url",
 }

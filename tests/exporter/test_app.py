@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 import requests
 
-from exporter.app import ServeOptions, Service, is_loopback, listen
-from exporter.config import Config, DetectorConfig, DropDirectory, Limits, Model, Sources, Storage
+from exporter.app import ServeOptions, Service, listen
+from exporter.config import Access, Config, DetectorConfig, DropDirectory, Limits, Model, Sources, Storage
 from exporter.config_file import ConfigError
+from exporter.tls import WebFile
 from exporter.yaml_lines import Problem
 from tests.exporter.conftest import SURE, UNSURE, samples, session
 
@@ -120,6 +121,50 @@ def test_an_open_intake_is_shown_and_warned_of(config: Build, caplog: pytest.Log
 
     run(config(), scenario, host="0.0.0.0")
     assert "anybody who reaches this address may push queries" in caplog.text
+
+
+def test_an_intake_that_asks_for_passwords_is_not_open(config: Build, tmp_path: Any) -> None:
+    web = tmp_path / "web.yml"
+    web.write_text(f"basic_auth_users: {{alice: $2b$04${'a' * 53}}}")
+
+    async def scenario(running: Running) -> None:
+        answer = await running.get("/metrics")
+        assert answer.status_code == 401
+
+    service = run(config(), scenario, host="0.0.0.0", web=WebFile(web))
+    assert not service.exposed.open_intake()
+
+
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [
+        (f"basic_auth_users: {{alice: $2b$04${'a' * 53}}}", 401),
+        ("http_server_config: {headers: {X-Frame-Options: deny}}", 200),
+    ],
+)
+def test_detect_is_under_the_web_configuration_from_when_it_says_something(
+    config: Build, tmp_path: Any, text: str, status: int
+) -> None:
+    web = tmp_path / "web.yml"
+    web.write_text("")
+
+    async def scenario(running: Running) -> None:
+        assert (await running.post("/detect", {"input": "a", "output": SURE})).status_code == 200
+        web.write_text(text)
+        answer = await running.post("/detect", {"input": "a", "output": SURE})
+        assert answer.status_code == status
+        assert status == 401 or answer.headers["x-frame-options"] == "deny"
+
+    run(config(), scenario, web=WebFile(web))
+
+
+def test_detect_asks_for_a_key_where_there_are_keys(config: Build, tmp_path: Any) -> None:
+    access = Access(keys_file=str(tmp_path / "keys.json"))
+
+    async def scenario(running: Running) -> None:
+        assert (await running.post("/detect", {"input": "a", "output": SURE})).status_code == 401
+
+    run(config(access=access), scenario)
 
 
 def test_the_drop_directory_is_read_while_it_serves(config: Build, tmp_path: Any) -> None:
@@ -232,23 +277,6 @@ def test_no_query_is_lost_or_counted_twice_by_reloads(config: Build) -> None:
 
 
 # -- addresses
-
-
-@pytest.mark.parametrize(
-    ("host", "loopback"),
-    [
-        ("127.0.0.1", True),
-        ("127.1.2.3", True),
-        ("::1", True),
-        ("localhost", True),
-        ("0.0.0.0", False),
-        ("::", False),
-        ("192.0.2.1", False),
-        ("example.com", False),
-    ],
-)
-def test_only_loopback_addresses_are_closed(host: str, loopback: bool) -> None:
-    assert is_loopback(host) is loopback
 
 
 def test_a_port_is_listened_on_once() -> None:

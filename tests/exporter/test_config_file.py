@@ -111,7 +111,7 @@ FORMS = {
     "url": "expected an address such as http://host:3000, without user, password and query",
     "entry": "expected the name of a detector, or one name with its options below it",
 }
-SECTIONS = "defaults, external, limits, models, sources, storage"
+SECTIONS = "access, defaults, external, limits, models, sources, storage"
 MODEL_KEYS = "alert_share, clients, detectors, expected_interval, modality, name, version"
 CONFIDENCE_OPTIONS = "max_history_size, mode, normalize, threshold"
 

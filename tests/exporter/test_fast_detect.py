@@ -69,6 +69,7 @@ REQUESTS: dict[str, tuple[bytes, int]] = {
     "no input": (detect(b"{}"), 1),
     "no output": (detect(b'{"input":"a"}'), 1),
     "no probabilities": (detect(b'{"input":"a","output":[2]}'), 1),
+    "a page of a site": (detect(BODY, b"origin: https://site.example"), 0),
     "no body": (detect(b""), 1),
     "no length": (b"POST /detect HTTP/1.1\r\nhost: x\r\n\r\n", 1),
     "other methods": (b"".join(detect(method=method) for method in (b"GET", b"PUT", b"OPTIONS", b"HEAD")), 0),
@@ -107,7 +108,7 @@ class Ways:
 
     def __init__(self, serve: Serve, config: Config, **options: Any) -> None:
         self.fast, self.ordinary = serve(config, **options), serve(config, **options)
-        self.ordinary.fast.allowed = False
+        self.ordinary.fast.allowed = lambda: False
         for exporter in (self.fast, self.ordinary):
             exporter.get("/-/healthy")
         self.written = 0
@@ -182,7 +183,7 @@ def test_what_is_plain_goes_the_fast_way_and_the_rest_does_not(serve: Serve, con
 
 def test_nothing_goes_the_fast_way_where_it_is_not_allowed(serve: Serve, config: Build) -> None:
     ways = Ways(serve, config())
-    ways.fast.fast.allowed = False
+    ways.fast.fast.allowed = lambda: False
     assert b"HTTP/1.1 200 OK" in said(ways.fast, detect(), 1 << 20)
     assert ways.written == 0
 
@@ -220,7 +221,7 @@ def test_a_client_that_leaves_before_its_answer_is_counted_and_disturbs_nobody(
     serve: Serve, config: Build, allowed: bool
 ) -> None:
     exporter = serve(config(), judging=False)
-    exporter.fast.allowed = allowed
+    exporter.fast.allowed = lambda: allowed
     exporter.get("/-/healthy")
     with connected(exporter) as stays:
         with connected(exporter) as leaves:
@@ -236,7 +237,7 @@ def test_a_client_that_leaves_before_its_answer_is_counted_and_disturbs_nobody(
 @pytest.mark.parametrize("allowed", [True, False])
 def test_a_stop_waits_for_the_answer_in_hand(serve: Serve, config: Build, allowed: bool) -> None:
     exporter = serve(config(), judging=False)
-    exporter.fast.allowed = allowed
+    exporter.fast.allowed = lambda: allowed
     exporter.get("/-/healthy")
     exporter.session.close()
     with connected(exporter) as idle, connected(exporter) as busy:

@@ -12,6 +12,7 @@ from prometheus_client.openmetrics.exposition import generate_latest as generate
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 
 from detectors import Query
+from exporter.access.gate import Counts
 from exporter.canary import Canary
 from exporter.config import AlertShare, Config, Defaults, DetectorConfig, External, Limits, Model
 from exporter.delivery import Delivery
@@ -66,6 +67,14 @@ def page(exposed: Exposed) -> dict[str, float]:
     found = samples(generate_latest(registry(exposed)).decode())
     assert all(name.startswith(PREFIX) for name in found)
     return {name.removeprefix(PREFIX): value for name, value in found.items()}
+
+
+class Gate:
+    """A gate that kept somebody out."""
+
+    def __init__(self) -> None:
+        self.counts = Counts()
+        self.counts.failures["revoked"], self.counts.rate_limited = 3, 2
 
 
 def judge(exposed: Exposed, *queries: Query, source: str = "push", received: float = 1_000_000.0) -> None:
@@ -163,7 +172,7 @@ def test_what_was_judged_is_on_the_page(config: Build, expose: Any) -> None:
 
 
 def test_what_sources_files_canary_and_reload_say_is_on_the_page(config: Build, expose: Any) -> None:
-    exposed = expose(config(external=External(url="http://v:1")), files=Files(), open_intake=True)
+    exposed = expose(config(external=External(url="http://v:1")), files=Files(), open_intake=lambda: True)
     exposed.intake["push"].accepted, exposed.intake["push"].duplicates = 5, 2
     exposed.intake["detect"].rejected["malformed"] = 4
     exposed.canary.succeeded_at, exposed.reload_successful, exposed.reloaded_at = 8.0, False, 6.0
@@ -178,6 +187,13 @@ def test_what_sources_files_canary_and_reload_say_is_on_the_page(config: Build, 
     assert found["canary_last_success_timestamp_seconds"] == 8
     assert (found["config_last_reload_successful"], found["config_last_reload_success_timestamp_seconds"]) == (0, 6)
     assert found['external_info{grafana_url="",url="http://v:1"}'] == 1
+
+
+def test_who_was_kept_out_is_on_the_page(config: Build, expose: Any) -> None:
+    found = page(expose(config(), gate=Gate()))
+    assert found['authentication_failures_total{reason="revoked"}'] == 3
+    assert found['authentication_failures_total{reason="missing"}'] == 0
+    assert found["rate_limited_total"] == 2
 
 
 def test_a_model_that_was_forgotten_is_off_the_page(config: Build, expose: Any, clock: Clock) -> None:
@@ -250,6 +266,8 @@ def test_every_family_is_on_a_page_where_everything_has_happened(config: Build, 
     exposed.journal = Journal(tmp_path / "journal", max_bytes=1 << 20)
     exposed.keeper = Keeper(tmp_path, configured, exposed.pipeline, Duplicates(), exposed.journal)
     exposed.keeper.recover()
+    exposed.web_is_good = lambda: True
+    exposed.gate = Gate()
     exposed.canary.succeeded_at = 1.0
     judge(exposed, Query("a", UNSURE))
     shown = {family.name for family in registry(exposed).collect()}

@@ -1,14 +1,22 @@
 """`vedette serve` and `vedette check`, as processes."""
 
+import os
 import signal
 import socket
+import subprocess
+import sys
+from argparse import Namespace
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import bcrypt
 import pytest
 import requests
 
-from tests.exporter.conftest import Process, is_one_line, samples, session
+from exporter.commands import Failure
+from exporter.commands.healthcheck import healthcheck
+from tests.exporter.certificates import Authority
+from tests.exporter.conftest import ROOT, Process, is_one_line, samples, session
 
 Run = Callable[..., Process]
 
@@ -75,6 +83,87 @@ def test_a_hangup_reads_the_file_again(run: Run, free_port: int, http: requests.
     assert process.finish()[0] == 0
 
 
+def test_it_serves_https_to_clients_with_a_certificate(
+    run: Run, free_port: int, http: requests.Session, tmp_path: Path
+) -> None:
+    authority = Authority(tmp_path)
+    authority.issue("server")
+    files = "cert_file: server.crt, key_file: server.key, client_ca_file: authority.pem"
+    web = tmp_path / "web.yml"
+    web.write_text(f"tls_server_config: {{{files}, client_auth_type: RequireAndVerifyClientCert}}\n")
+    address = f"127.0.0.1:{free_port}"
+    process = run("serve", "--web.listen-address", address, "--web.config.file", str(web))
+    http.mount("https://", http.get_adapter("http://"))
+    client = tuple(map(str, authority.issue("client")))
+    page = http.get(f"https://{address}/metrics", verify=str(authority.ca), cert=client)
+    assert samples(page.text)["vedette_web_config_last_reload_successful"] == 1
+    assert http.post(
+        f"https://{address}/detect", json={"input": "a", "output": [1, 0]}, verify=str(authority.ca), cert=client
+    ).ok
+    with requests.Session() as strange, pytest.raises(requests.ConnectionError):
+        strange.get(f"https://{address}/-/ready", verify=str(authority.ca))
+    with requests.Session() as plain, pytest.raises(requests.ConnectionError):
+        plain.get(f"http://{address}/-/ready")
+    with pytest.raises(Failure):
+        healthcheck(Namespace(url=f"https://{address}"))
+    web.write_text("tls_server_config: {}\n")
+    page = http.get(f"https://{address}/metrics", verify=str(authority.ca), cert=client)
+    assert samples(page.text)["vedette_web_config_last_reload_successful"] == 0
+    http.close()  # a client that does not answer the farewell is waited for
+    process.signal(signal.SIGTERM)
+    code, _, err = process.finish()
+    assert code == 0
+    assert "Traceback" not in err
+    assert f"{web}:1: tls_server_config.cert_file: missing" in err
+
+
+def test_passwords_and_headers_hold_over_https_and_the_health_check_needs_none(
+    run: Run, free_port: int, http: requests.Session, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    authority = Authority(tmp_path)
+    authority.issue("server")
+    web = tmp_path / "web.yml"
+    web.write_text(f"""
+tls_server_config: {{cert_file: server.crt, key_file: server.key}}
+http_server_config: {{http2: true, headers: {{Strict-Transport-Security: max-age=31536000}}}}
+basic_auth_users: {{alice: {bcrypt.hashpw(b"right", bcrypt.gensalt(4)).decode()}}}
+""")
+    address = f"127.0.0.1:{free_port}"
+    process = run("serve", "--web.listen-address", address, "--web.config.file", str(web))
+    http.mount("https://", http.get_adapter("http://"))
+    for auth, status in ((("alice", "right"), 200), (("alice", "wrong"), 401), (None, 401)):
+        answer = http.get(f"https://{address}/metrics", auth=auth, verify=str(authority.ca))
+        assert (answer.status_code, answer.headers["strict-transport-security"]) == (status, "max-age=31536000")
+    healthcheck(Namespace(url=f"https://{address}"))
+    assert capsys.readouterr().out == "healthy\n"
+    http.close()  # a client that does not answer the farewell is waited for
+    process.signal(signal.SIGTERM)
+    code, _, err = process.finish()
+    assert code == 0
+    assert "HTTP/2 is not spoken" in err
+
+
+@pytest.mark.parametrize("arguments", [("serve",), ("serve", "--config.check"), ("check",)])
+def test_a_bad_web_configuration_is_told_in_one_line_and_exits_1(
+    run: Run, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    web = tmp_path / "web.yml"
+    web.write_text("\ntls_server_config: {cert_file: a.crt}\n")
+    code, out, err = run(*arguments, "--web.config.file", str(web)).finish()
+    assert (code, out) == (1, "")
+    assert is_one_line(err)
+    assert err.startswith(f"{web}:2: tls_server_config.key_file: missing, expected the name of a file")
+
+
+def test_a_good_web_configuration_is_said_to_be_good_and_warned_of(run: Run, tmp_path: Path) -> None:
+    web = tmp_path / "web.yml"
+    web.write_text("http_server_config: {http2: true}\n")
+    code, out, err = run("check", "--web.config.file", str(web)).finish()
+    assert (code, err) == (0, "")
+    assert f"{web}: warning: http_server_config.http2 is true, but HTTP/2 is not spoken" in out
+    assert f"{web}: the web configuration is good\n" in out
+
+
 @pytest.mark.parametrize("command", ["serve", "check"])
 def test_a_bad_configuration_is_told_in_one_line_and_exits_1(run: Run, tmp_path: Path, command: str) -> None:
     file = tmp_path / "vedette.yml"
@@ -108,3 +197,14 @@ def test_an_address_of_another_machine_is_told_in_one_line_and_exits_1(run: Run)
     assert code == 1
     assert is_one_line(err)
     assert "cannot listen on 192.0.2.1:10833" in err
+
+
+def test_a_key_file_that_is_wrong_keeps_the_service_from_starting(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "keys.json").write_text("nonsense")
+    program = [sys.executable, "-m", "exporter", "serve", "--web.listen-address", "127.0.0.1:0"]
+    where = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(program, cwd=tmp_path, env=where, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith("vedette: state/keys.json holds no list of keys: ")
+    assert is_one_line(done.stderr)

@@ -366,6 +366,47 @@ def test_a_query_that_was_pushed_before_has_no_answer_to_give(make: Make, clock:
     assert intake.ask({"input": "a", "id": 1})[0][0] == 409
 
 
+# -- several senders
+
+
+def test_each_sender_of_a_turn_is_a_delivery_of_its_own(make: Make) -> None:
+    intake, taken = make(), []
+    take = intake._ledger.take
+
+    def seen(delivery: Delivery, *rest: Any) -> None:
+        taken.append((delivery.sender, [query.id for query in delivery.queries]))
+        take(delivery, *rest)
+
+    intake._ledger.take = seen  # type: ignore[method-assign]
+
+    async def turn() -> list[Reply]:
+        asked = [("a", "1"), ("b", "1"), ("a", "2"), ("a", "1")]
+        bodies = [(json.dumps({"input": "x", "output": SURE, "id": name}).encode(), sender) for sender, name in asked]
+        return await asyncio.wait_for(asyncio.gather(*(intake.detect(*body) for body in bodies)), 10)
+
+    assert {answer.status for answer in asyncio.run(turn())} == {200}
+    assert taken == [("a", ["1", "2"]), ("b", ["1"])]
+    assert intake.counts.duplicates == 1
+
+
+def test_the_answers_of_a_replay_are_for_retries_of_the_same_sender(make: Make) -> None:
+    intake = make()
+    body = json.dumps({"input": "x", "output": SURE, "id": "1"}).encode()
+    query = Query("x", SURE, id="1")
+    with intake.duplicates.lock:
+        intake.duplicates.remember(intake.duplicates.sort_out([query], "a").entries, 0.0)
+    said = [Outcome("confidence", "ok", False, 0.0, "", {"score": 0.0, "threshold": 0.5})]
+    intake.answered(Delivery(source="detect", queries=[query], received=0.0, sender="a"), [said])
+
+    async def ask(sender: str) -> Reply:
+        return await asyncio.wait_for(intake.detect(body, sender), 10)
+
+    assert asyncio.run(ask("a")).status == 200
+    assert intake.counts.duplicates == 1
+    assert asyncio.run(ask("b")).status == 200
+    assert intake.counts.duplicates == 1
+
+
 # -- detectors of one's own
 
 
