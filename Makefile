@@ -31,10 +31,7 @@ soak: $(VENV)/ready ## kill it again and again under load: a minute
 dashboards: $(VENV)/ready ## write the dashboards anew
 	$(BIN)/python -m grafana.generate
 
-check-soak: $(VENV)/ready ## kill it again and again under load: a minute
-	$(BIN)/python -m soak.crash $(ARGS)
-
-dashboards: $(VENV)/ready ## check the dashboards against Grafana's own types (needs npm)
+check-dashboards: $(VENV)/ready ## check the dashboards against Grafana's own types (needs npm)
 	PATH="$(CURDIR)/$(BIN):$$PATH" tools/check_dashboards.sh
 
 grafana-check: $(VENV)/ready ## run every panel on a real Grafana: GRAFANA_URL=… GRAFANA_TOKEN_FILE=…
