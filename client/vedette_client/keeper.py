@@ -98,7 +98,9 @@ class Keeper:
     def _adopt(self) -> None:
         try:
             with self._buffer.lock:
+                before = self._buffer.damaged
                 self._buffer.adopt()
+                self._counts.drop("damaged", self._buffer.damaged - before)
         except OSError as error:
             self._notices.warn("adopt", f"what other processes left cannot be read ({type(error).__name__})")
 
