@@ -45,7 +45,7 @@ def judge(answer: Answer, records: int, shape: str, errors: int = 0) -> Outcome:
         return Outcome(Verdict.LATER)
     if status > 500:
         return Outcome(Verdict.DOWN)
-    if records > 1 and (status in (400, 413, 500) or (status == 422 and shape == "array")):
+    if records > 1 and (status in (400, 413, 500) or (status in (403, 422) and shape == "array")):
         return Outcome(Verdict.HALVE)
     return Outcome(Verdict.SETTLED, dropped=records, reason=_reason(status))
 

@@ -5,24 +5,24 @@ from typing import Literal
 
 State = Literal["closed", "open", "half_open"]
 
-FIRST_SECONDS, LONGEST_SECONDS = 0.5, 30.0
+FIRST_SECONDS = 0.5
 #: failures in a row from which the circuit is open
 FAILURES = 5
 #: more than this is not believed: a slip in a header must not silence a client for a day
 LONGEST_RETRY_AFTER = 3600.0
 
 
-def backoff(attempt: int, random: Callable[[], float]) -> float:
-    """Seconds before try number `attempt` + 1: anywhere between 0 and a bound that doubles. attempt ≥ 1.
+def backoff(attempt: int, longest: float, random: Callable[[], float]) -> float:
+    """Seconds before try number `attempt` + 1: anywhere between 0 and a bound that doubles, at most the longest.
 
     random: a number in [0, 1). Source: Brooker 2015, "Exponential Backoff And Jitter" (full jitter).
     """
-    return random() * min(LONGEST_SECONDS, FIRST_SECONDS * 2.0 ** min(attempt - 1, 16))
+    return random() * min(longest, FIRST_SECONDS * 2.0 ** min(attempt - 1, 16))
 
 
-def wait(attempt: int, retry_after: float | None, random: Callable[[], float]) -> float:
+def wait(attempt: int, longest: float, retry_after: float | None, random: Callable[[], float]) -> float:
     """Seconds to wait: never less than the server asked for, and not all clients at the same moment."""
-    jitter = backoff(attempt, random)
+    jitter = backoff(attempt, longest, random)
     if retry_after is None:
         return jitter
     return min(retry_after, LONGEST_RETRY_AFTER) + min(jitter, FIRST_SECONDS)
@@ -35,8 +35,9 @@ class Breaker:
     back first meets one small request and not all that has waited.
     """
 
-    def __init__(self, random: Callable[[], float]) -> None:
-        self._random = random
+    def __init__(self, longest: float, random: Callable[[], float]) -> None:
+        """longest: seconds between two tries, at most; while it is open at least half of it."""
+        self._longest, self._random = longest, random
         self._failures = 0
         self._until = 0.0
         self.state: State = "closed"
@@ -51,10 +52,10 @@ class Breaker:
     def failed(self, now: float, retry_after: float | None = None) -> None:
         """The server was not reached, or could not answer."""
         self._failures += 1
-        pause = wait(self._failures, retry_after, self._random)
+        pause = wait(self._failures, self._longest, retry_after, self._random)
         if self._failures >= FAILURES:
             self.state = "open"
-            pause = max(pause, LONGEST_SECONDS / 2)  # full jitter may give 0, and an open circuit lets nothing through
+            pause = max(pause, self._longest / 2)  # full jitter may give 0, and an open circuit lets nothing through
         self._until = now + pause
 
     def succeeded(self) -> None:

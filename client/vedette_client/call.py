@@ -82,7 +82,7 @@ class Call:
             latency,
             model_type=self.model_type,
             request_id=self.id,
-            version=self.version,
+            client=self.client,
             error=self.error,
             time_to_first_token_seconds=self._first,
             tokens=None if is_joined else self.tokens,

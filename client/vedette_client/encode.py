@@ -8,17 +8,13 @@ from datetime import date
 from typing import Any
 
 
-class Unencodable(ValueError):
-    """A record that cannot be written as JSON."""
-
-
 def encode(fields: Mapping[str, Any]) -> bytes:
-    """One line of JSON. Raises Unencodable: NaN, infinity, circles and unknown objects have no JSON."""
-    try:
-        text = _encoder.encode(fields)
-    except Exception as error:  # the objects are the host's: their methods may raise anything
-        raise Unencodable(type(error).__name__) from None
-    return text.encode("utf-8", "replace")  # lone surrogates are no text
+    """One line of JSON.
+
+    Raises ValueError and TypeError, and whatever the host's objects do: NaN, infinity, circles and unknown objects have
+    no JSON.
+    """
+    return _encoder.encode(fields).encode("utf-8", "replace")  # lone surrogates are no text
 
 
 def as_input(value: Any) -> Any:

@@ -1,11 +1,12 @@
 """Keeping: what the host left is encoded and put into the buffer. No thread and no clock of its own."""
 
+import platform
 import time
 from collections.abc import Callable
 from typing import Any
 
 from vedette_client.buffer import Buffer
-from vedette_client.encode import Unencodable, as_input, encode
+from vedette_client.encode import as_input, encode
 from vedette_client.intake import Intake
 from vedette_client.notices import Notices
 from vedette_client.resources import Usage
@@ -16,6 +17,10 @@ from vedette_client.statistics import Counts
 TURN = 16
 #: seconds between looks for what other processes left behind
 ADOPT_SECONDS = 60.0
+
+
+class TooLarge(ValueError):
+    """A record is longer than allowed."""
 
 
 class Keeper:
@@ -36,6 +41,7 @@ class Keeper:
         self._counts, self._notices = counts, notices
         self._clock, self._sample = clock, sample
         self._adopted_at = clock()
+        self._machine = platform.node() or None
         self._sampled_at: dict[str, float] = {}
         #: how many records were taken from the intake
         self.taken = 0
@@ -57,10 +63,8 @@ class Keeper:
                 time.sleep(0)
             try:
                 lines.setdefault(kind, []).append(self._line(kind, fields))
-            except Unencodable as error:
-                reason = "too_large" if str(error) == "too_large" else "unencodable"
-                self._counts.drop(reason)
-                self._notices.warn(reason, f"a record of kind {kind} is dropped: {error}")
+            except Exception as error:  # what the host gave may raise anything, wherever it is touched
+                self._drop(kind, error)
         with self._buffer.lock:
             is_well = self._buffer.put(lines)
             self._counts.drop("buffer_full", self._buffer.bound())
@@ -70,16 +74,22 @@ class Keeper:
             self._notices.over("disk", "the buffer folder can be written again")
         self.taken += len(records)
 
+    def _drop(self, kind: str, error: Exception) -> None:
+        reason = "too_large" if isinstance(error, TooLarge) else "unencodable"
+        self._counts.drop(reason)
+        self._notices.warn(f"{reason} {kind}", f"a record of kind {kind} is dropped: {reason}")
+
     def _line(self, kind: str, fields: dict[str, Any]) -> bytes:
         if kind == "query":
             fields["input"] = as_input(fields.get("input"))
         elif kind == "inference":
-            fields["latency"] = _milliseconds(fields.pop("latency_seconds"))
+            for name in ("latency", "time_to_first_token"):
+                fields[name] = _milliseconds(fields.pop(f"{name}_seconds", None))
             if self._settings.resources_interval is not None:
                 self._add_usage(fields, self._settings.resources_interval)
         line = encode({name: value for name, value in fields.items() if value is not None})
         if len(line) > self._settings.record_bytes:
-            raise Unencodable("too_large")
+            raise TooLarge
         return line
 
     def _add_usage(self, fields: dict[str, Any], interval: float) -> None:
@@ -88,6 +98,7 @@ class Keeper:
         if fields.get("resource_usage") is None and now - self._sampled_at.get(model, -interval) >= interval:
             self._sampled_at[model] = now
             fields["resource_usage"] = self._sample() or None
+            fields["instance"] = self._machine
 
     def _warn(self) -> None:
         if self._intake.full.value():
@@ -105,9 +116,6 @@ class Keeper:
             self._notices.warn("adopt", f"what other processes left cannot be read ({type(error).__name__})")
 
 
-def _milliseconds(seconds: Any) -> float:
-    """A latency as the interface has it, above 0 on clocks that are too coarse to see it. Raises Unencodable."""
-    try:
-        return max(float(seconds) * 1000, 1e-6)
-    except (TypeError, ValueError):
-        raise Unencodable("latency_seconds is no number") from None
+def _milliseconds(seconds: Any) -> float | None:
+    """A time as the interface has it: above 0, also on clocks that are too coarse to see it."""
+    return None if seconds is None else max(float(seconds) * 1000, 1e-6)

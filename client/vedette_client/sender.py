@@ -56,7 +56,7 @@ class Sender:
         self._counts, self._notices = counts, notices
         self._clock, self._random = clock, random
         self._paces = {name: Pace(self._most(name)) for name in LANES}
-        self.breaker = Breaker(random)
+        self.breaker = Breaker(settings.longest_wait, random)
         self._requests = 0
 
     def _most(self, name: str) -> int:
@@ -118,7 +118,9 @@ class Sender:
         if outcome.verdict is Verdict.LATER:
             pace.attempts += 1
             pace.errors += answer.status == 500
-            pace.not_before = self._clock() + wait(pace.attempts, answer.retry_after, self._random)
+            pace.not_before = self._clock() + wait(
+                pace.attempts, self._settings.longest_wait, answer.retry_after, self._random
+            )
         elif outcome.verdict is Verdict.HALVE:
             pace.most, pace.errors = max(sent // 2, 1), 0
         else:

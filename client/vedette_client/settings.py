@@ -15,7 +15,8 @@ class Settings:
     flush_interval: seconds that a record waits for others. batch_records, batch_bytes: the most a request holds.
     queue_records: the most that waits for the thread that encodes. record_bytes: the most one record may have.
     buffer_bytes: the most that waits for the exporter, in this process. buffer_dir: where that is kept on disk.
-    timeout: seconds for one request. close_timeout: seconds that the end of the process may wait.
+    timeout: seconds for one request. longest_wait: seconds between two tries, where the exporter asks for no more.
+    close_timeout: seconds that the end of the process may wait.
     resources_interval: seconds between samples of the machine; None for none.
     """
 
@@ -27,6 +28,7 @@ class Settings:
     buffer_bytes: int = 64 * MEBIBYTE
     buffer_dir: Path | None = None
     timeout: float = 10.0
+    longest_wait: float = 30.0
     close_timeout: float = 5.0
     resources_interval: float | None = None
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.exporter.conftest import Clock, Process, clock, free_port, samples, session
+from tests.exporter.conftest import Process, clock, free_port, samples, session
 from vedette_client import Answer, Client, Unreachable
 
 __all__ = ["clock", "free_port"]

@@ -27,6 +27,7 @@ def test_what_is_too_much_is_halved_and_a_lone_record_dropped(status: int) -> No
 
 def test_an_array_with_a_wrong_record_is_taken_apart_and_lines_are_not() -> None:
     assert judge(Answer(422), 2, "array").verdict is Verdict.HALVE
+    assert judge(Answer(403), 2, "array").verdict is Verdict.HALVE  # one is of a model that the key is not for
     assert judge(Answer(422), 2, "lines") == Outcome(Verdict.SETTLED, dropped=2, reason="rejected")
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from vedette_client.encode import Unencodable, as_input, encode
+from vedette_client.encode import as_input, encode
 
 
 @dataclass
@@ -48,7 +48,7 @@ class Bad:
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), object(), circle(), Bad(), {(1, 2): 3}])
 def test_what_has_no_json_is_refused(value: object) -> None:
-    with pytest.raises(Unencodable):
+    with pytest.raises((ValueError, TypeError, RuntimeError)):
         encode({"output": value})
 
 

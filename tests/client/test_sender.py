@@ -9,12 +9,14 @@ import pytest
 from tests.client.conftest import Scripted
 from tests.exporter.conftest import Clock
 from vedette_client import Answer
-from vedette_client.breaker import FAILURES, LONGEST_SECONDS
+from vedette_client.breaker import FAILURES
 from vedette_client.buffer import Buffer
 from vedette_client.notices import Notices
 from vedette_client.sender import Sender
 from vedette_client.settings import Settings
 from vedette_client.statistics import Counts
+
+LONGEST = Settings().longest_wait
 
 
 class Rig:
@@ -118,7 +120,7 @@ def test_when_the_circuit_is_half_open_one_record_decides(rig: Callable[..., Rig
     sending.run()
     assert sending.sender.breaker.state == "open"
     assert sending.transport.sizes == [10] * FAILURES
-    clock.now += LONGEST_SECONDS
+    clock.now += LONGEST
     sending.run()
     assert sending.transport.sizes[FAILURES:] == [1, 9]
     assert (sending.sender.breaker.state, sending.delivered) == ("closed", 10)
@@ -132,7 +134,7 @@ def test_an_outage_of_an_hour_loses_nothing(rig: Callable[..., Rig], clock: Cloc
         clock.now += max(sending.run(), 1.0)
     put_in = sending.buffer.records
     sending.transport._answers.clear()
-    clock.now += LONGEST_SECONDS
+    clock.now += LONGEST
     sending.run()
     assert (sending.delivered, sending.dropped) == (put_in, {})
     assert len(sending.transport.requests) < 300
@@ -193,7 +195,7 @@ def test_an_outage_is_said_once_and_its_end_too(
     sending.put("query", 1)
     for _ in range(30):
         sending.run()
-        clock.now += LONGEST_SECONDS * 2
+        clock.now += LONGEST * 2
     assert [record.message.split(" (")[0] for record in caplog.records] == [
         "vedette: the exporter cannot be reached",
         "vedette: the exporter answers again",

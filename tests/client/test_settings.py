@@ -18,7 +18,7 @@ def test_a_wrong_setting_is_named(name: str, value: object) -> None:
     "url", ["localhost:10833", "ftp://host", "http://", "http://u:secret@host", "http://h/?k=secret"]
 )
 def test_a_wrong_address_is_refused_without_quoting_it(url: str) -> None:
-    with pytest.raises(ValueError, match="^url: ") as error:
+    with pytest.raises(ValueError, match=r"^url: ") as error:
         checked_url(url)
     assert "secret" not in str(error.value)
 
