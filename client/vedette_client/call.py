@@ -38,6 +38,11 @@ class Call:
         self._ended = False
         self._began = clock()
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether it is reported."""
+        return self._ended
+
     def first_token(self) -> None:
         """The first part of the answer is there; later calls change nothing."""
         if self._first is None:

@@ -47,6 +47,7 @@ class monitor:  # noqa: N801 - a decorator's name
         self._inputs: Callable[..., Any] | None = _chosen(inputs, _first_argument)
         self._outputs: Callable[..., Any] | None = _chosen(outputs, lambda result: result)
         self._tokens, self._caller = tokens, caller
+        self._entered: list[Call] = []
 
     def __call__(self, function: Function) -> Function:
         """The function, watched: plain, async, a generator or an async generator, or one that returns such."""
@@ -110,15 +111,27 @@ class monitor:  # noqa: N801 - a decorator's name
 
     def __enter__(self) -> Call:
         call = self._new_call()
-        _inside.set((*_inside.get(), call))
+        self._entered.append(call)
+        _inside.set((*(outer for outer in _inside.get() if not outer.has_ended), call))
         return call
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        *outer, call = _inside.get()
-        _inside.set(tuple(outer))
-        call.__exit__(kind, error, trace)
+        call = self._innermost()
+        if call is not None:
+            call.__exit__(kind, error, trace)
+
+    def _innermost(self) -> Call | None:
+        """The call that ends: the last one that was begun here in this thread or task.
+
+        A generator may be ended in another context than it began in; then it is the last one at all.
+        """
+        here = [call for call in _inside.get() if call in self._entered]
+        if not (found := here or self._entered):
+            return None
+        self._entered.remove(call := found[-1])
+        return call
 
     async def __aenter__(self) -> Call:
         return self.__enter__()

@@ -43,7 +43,11 @@ class Exporter:
         self.url = f"http://127.0.0.1:{port}"
         self._process: Process | None = None
         self._session = session()
-        (folder / "vedette.yml").write_text("models: [{name: m, detectors: [confidence]}]\n")
+        self.configure("models: [{name: m, detectors: [confidence]}]\n")
+
+    def configure(self, text: str) -> None:
+        """The configuration from its next start on."""
+        (self._folder / "vedette.yml").write_text(text)
 
     def start(self) -> None:
         self._process = Process(
@@ -60,11 +64,11 @@ class Exporter:
             self._process.kill()
             self._process = None
 
-    def counted(self) -> int:
-        """Queries of the model, once all that was taken is judged."""
+    def counted(self, model: str = "m") -> int:
+        """Queries of a model, once all that was taken is judged."""
         while (page := self._page())["vedette_queue_queries"]:
             pass
-        return int(page['vedette_queries_total{model="m"}'])
+        return int(page[f'vedette_queries_total{{model="{model}"}}'])
 
     def reused(self) -> int:
         """Ids that came again with other content."""

@@ -224,6 +224,23 @@ def test_blocks_of_tasks_that_overlap_do_not_mix(client, reported) -> None:
     assert len(reported("/queries")) == 2
 
 
+def test_blocks_in_generators_that_are_read_in_turns_do_not_mix(client, reported) -> None:
+    def stream(name: str, count: int) -> Iterator[str]:
+        with monitor("m", client=client) as call:
+            call.input = name
+            for _ in range(count):
+                yield name
+            call.output = {"text": name}
+
+    first, second = stream("a", 1), stream("b", 2)
+    next(first), next(second)
+    assert list(first) == []
+    [query] = reported("/queries")
+    assert (query["input"], query["output"]) == ("a", {"text": "a"})
+    assert list(second) == ["b"]
+    assert [query["output"]["text"] for query in reported("/queries")] == ["a", "b"]
+
+
 def test_an_exception_in_a_block_passes_and_is_told(client, reported) -> None:
     with pytest.raises(KeyError), monitor("m", client=client):
         raise KeyError("x")
