@@ -118,7 +118,8 @@ class Engine:
 
     def _wait(self, done: Callable[[], bool], end: float) -> bool:
         with self._progress:
-            return self._progress.wait_for(done, max(end - time.monotonic(), 0.0))
+            self._progress.wait_for(lambda: done() or self._ended.is_set(), max(end - time.monotonic(), 0.0))
+            return done()
 
     def _seen(self) -> int:
         return (self._parts.keeper.taken if self._parts else 0) + self._intake.full.value()
@@ -175,8 +176,8 @@ class Engine:
         self._guard(lambda: self._send_rest(parts))
         with parts.buffer.lock:
             parts.buffer.release()
-        self._tell()
         self._ended.set()
+        self._tell()
 
     def _send_rest(self, parts: Parts) -> None:
         """One more try for what is left; a server that is down is not waited for."""

@@ -264,6 +264,21 @@ def test_the_end_waits_for_no_server_that_is_down_and_counts_what_is_lost(
     assert "1 records were not sent before the end" in caplog.text
 
 
+def test_after_the_end_nobody_waits_for_what_was_not_sent(connect: Connect) -> None:
+    client = connect(transport=Scripted(*[None] * 100), flush_interval=100.0)
+    client.push(input="a")
+    client.close(60.0)
+    assert not client.flush(3600)
+
+
+def test_it_needs_nothing_but_requests() -> None:
+    program = "import sys, vedette_client; print(*sys.modules)"
+    with host(program) as process:
+        loaded = set(process.communicate()[0].split())
+    assert "requests" in loaded
+    assert loaded & {"exporter", "detectors", "numpy", "msgspec", "psutil", "pynvml", "fastapi"} == set()
+
+
 def test_a_client_that_was_never_used_starts_no_thread(connect: Connect) -> None:
     before = threading.active_count()
     client = connect()
