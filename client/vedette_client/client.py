@@ -198,13 +198,13 @@ class Client:
         *,
         name: str | None = None,
         model_type: ModelType = "llm",
-        version: str = "1",
-        environment: Literal["dev", "staging", "prod"] = "prod",
+        version: str | None = None,
+        environment: Literal["dev", "staging", "prod"] | None = None,
         thresholds: Mapping[str, float] | None = None,
         objectives: Mapping[str, float] | None = None,
         prices: Mapping[str, float] | None = None,
     ) -> None:
-        """Make a model known, with its thresholds. The key needs the scope `admin`."""
+        """Make a model known, with its thresholds (latency in ms). The key needs the scope `admin`."""
         fields = {"id": id, "name": name or id, "model_type": model_type, "version": version}
         more = {"environment": environment, "thresholds": thresholds, "objectives": objectives, "prices": prices}
         self._report("model", {**fields, **more})

@@ -18,12 +18,20 @@ def encode(fields: Mapping[str, Any]) -> bytes:
 
 
 def as_input(value: Any) -> Any:
-    """An input as the exporter takes it: bytes and arrays of two or more axes become images, the rest stays."""
+    """An input as the exporter takes it: bytes and arrays that can only be pictures become images, the rest stays.
+
+    Of arrays with two axes these are the ones of bytes: others may as well be a batch of rows, which is no one query.
+    """
     if isinstance(value, (bytes, bytearray, memoryview)):
         return {"image_base64": _base64(bytes(value))}
-    if getattr(value, "ndim", 0) >= 2 and hasattr(value, "tobytes"):
+    if _is_picture(value):
         return {"pixels_base64": _base64(value.tobytes()), "shape": list(value.shape), "dtype": str(value.dtype)}
     return value
+
+
+def _is_picture(value: Any) -> bool:
+    axes = getattr(value, "ndim", 0)
+    return hasattr(value, "tobytes") and (axes == 3 or (axes == 2 and str(value.dtype) == "uint8"))
 
 
 def _base64(data: bytes) -> str:

@@ -117,5 +117,5 @@ class Keeper:
 
 
 def _milliseconds(seconds: Any) -> float | None:
-    """A time as the interface has it: above 0, also on clocks that are too coarse to see it."""
-    return None if seconds is None else max(float(seconds) * 1000, 1e-6)
+    """A time as the interface has it: above 0 where a clock was too coarse to see it."""
+    return None if seconds is None else float(seconds) * 1000 or 1e-6

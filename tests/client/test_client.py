@@ -184,7 +184,7 @@ def test_records_of_every_kind_reach_their_place(connect: Connect) -> None:
     assert client.flush(10)
     sent = {path: json.loads(body) for path, body in transport.requests}
     assert sent["/api/v1/models"] == {
-        **{"id": "m", "name": "m", "model_type": "llm", "version": "1", "environment": "prod"},
+        **{"id": "m", "name": "m", "model_type": "llm"},
         "thresholds": {"latency": 500},
     }
     assert sent["/api/v1/queries"] == {"id": query, "model": "m", "input": "hello", "tokens": {"input": 1}}

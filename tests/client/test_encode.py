@@ -52,7 +52,7 @@ def test_what_has_no_json_is_refused(value: object) -> None:
         encode({"output": value})
 
 
-def test_bytes_and_arrays_with_axes_are_images() -> None:
+def test_bytes_and_arrays_that_can_only_be_pictures_are_images() -> None:
     pixels = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
     assert as_input(b"png") == {"image_base64": base64.b64encode(b"png").decode()}
     assert as_input(pixels) == {
@@ -60,4 +60,7 @@ def test_bytes_and_arrays_with_axes_are_images() -> None:
         "shape": [2, 2, 3],
         "dtype": "uint8",
     }
+    assert set(as_input(pixels[:, :, 0])) == {"pixels_base64", "shape", "dtype"}
+    rows = np.zeros((2, 3))
+    assert as_input(rows) is rows
     assert as_input("text") == "text"

@@ -43,12 +43,12 @@ def test_a_record_that_is_too_large_is_dropped_and_counted(rig: Callable[..., Ri
     assert dict(keeping.counts.dropped()) == {"too_large": 1}
 
 
-def test_a_latency_is_told_in_milliseconds_above_0(rig: Callable[..., Rig]) -> None:
+def test_a_latency_is_told_in_milliseconds_and_a_clock_too_coarse_gives_no_0(rig: Callable[..., Rig]) -> None:
     keeping = rig()
-    for latency in (0.25, 0.0, "slow"):
+    for latency in (0.25, 0.0, -0.25, "slow"):
         keeping.intake.put("inference", {"model_id": "m", "latency_seconds": latency})
-    long, short = keeping.kept("inference")
-    assert long["latency"] == 250
+    long, short, wrong = keeping.kept("inference")
+    assert (long["latency"], wrong["latency"]) == (250, -250)  # what is wrong is for the exporter to refuse
     assert 0 < short["latency"] < 0.001
     assert dict(keeping.counts.dropped()) == {"unencodable": 1}
 
