@@ -66,9 +66,11 @@ class Waiting:
     def _load(self, records: int, size: int) -> None:
         self._flight_on_disk = False
         if self.log is not None:
+            before = self.log.records
             with contextlib.suppress(OSError):
                 self._flight.extend(self.log.read(records, size))
                 self._flight_on_disk = bool(self._flight)
+            self.gone += before - self.log.records
         while self._memory and not self._flight_on_disk and len(self._flight) < records:
             size -= len(self._memory[0])
             if self._flight and size < 0:
@@ -131,7 +133,7 @@ class Buffer:
 
     @property
     def damaged(self) -> int:
-        """Records of earlier processes that could not be read again."""
+        """Records on disk that could not be read again."""
         return sum(lane.log.damaged for lane in self.lanes.values() if lane.log)
 
     def bound(self) -> int:

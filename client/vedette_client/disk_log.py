@@ -113,7 +113,7 @@ class DiskLog:
         self._sequence = 0
         self._segments: list[Segment] = []
         self._writing: Segment | None = None
-        #: lines that were found damaged, apart from torn ends
+        #: lines that were there and cannot be read, apart from torn ends
         self.damaged = 0
         self.load()
 
@@ -164,8 +164,10 @@ class DiskLog:
         """The first lines, all of one segment. Raises OSError."""
         while self._segments:
             first = self._segments[0]
-            if lines := first.read(records, size):
-                return lines
+            with contextlib.suppress(FileNotFoundError):  # somebody cleaned up: what was in it is lost, the rest is not
+                if lines := first.read(records, size):
+                    return lines
+            self.damaged += first.records
             self._forget(first)
         return []
 

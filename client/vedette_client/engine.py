@@ -152,7 +152,6 @@ class Engine:
 
     def _open(self) -> Parts:
         buffer = self._buffer()
-        self._counts.drop("damaged", buffer.damaged)
         sample = sampler() if self._settings.resources_interval is not None else dict
         common = (self._settings, self._counts, self._notices, self._clock)
         keeper = Keeper(self._intake, buffer, *common, sample)

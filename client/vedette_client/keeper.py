@@ -43,6 +43,7 @@ class Keeper:
         self._adopted_at = clock()
         self._machine = platform.node() or None
         self._sampled_at: dict[str, float] = {}
+        self._damaged = 0
         #: how many records were taken from the intake
         self.taken = 0
 
@@ -68,6 +69,8 @@ class Keeper:
         with self._buffer.lock:
             is_well = self._buffer.put(lines)
             self._counts.drop("buffer_full", self._buffer.bound())
+            self._counts.drop("damaged", self._buffer.damaged - self._damaged)
+            self._damaged = self._buffer.damaged
         if not is_well:
             self._notices.warn("disk", "the buffer folder cannot be written; records wait in memory")
         elif lines:
@@ -109,9 +112,7 @@ class Keeper:
     def _adopt(self) -> None:
         try:
             with self._buffer.lock:
-                before = self._buffer.damaged
                 self._buffer.adopt()
-                self._counts.drop("damaged", self._buffer.damaged - before)
         except OSError as error:
             self._notices.warn("adopt", f"what other processes left cannot be read ({type(error).__name__})")
 

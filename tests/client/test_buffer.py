@@ -78,6 +78,20 @@ def test_a_full_disk_is_replaced_by_memory_until_there_is_room(tmp_path: Path) -
     assert sorted(drain(buffer)) == [b"x" * 100, b"y"]
 
 
+def test_files_that_somebody_deletes_cost_only_what_was_in_them(tmp_path: Path) -> None:
+    buffer = Buffer(1 << 20, tmp_path)
+    lane = buffer.lanes["query"]
+    buffer.put({"query": [b"1", b"2"]})
+    for path in tmp_path.glob("*/*.log"):
+        path.unlink()
+    buffer.put({"query": [b"3"]})
+    assert drain(buffer) == [b"3"]
+    assert (buffer.damaged, buffer.records, lane.put_in - lane.gone) == (2, 0, 0)
+    buffer.put({"query": [b"4"]})
+    assert buffer.records_in_memory == 0
+    assert drain(buffer) == [b"4"]
+
+
 def test_what_ended_processes_left_is_taken_over_with_what_they_had_settled(tmp_path: Path) -> None:
     running, ended = Buffer(1 << 20, tmp_path), Buffer(1 << 20, tmp_path)
     running.put({"query": [b"mine"]})

@@ -81,7 +81,7 @@ from vedette_client import Client
 client = Client(sys.argv[1], buffer_dir=sys.argv[2], flush_interval=0.01, close_timeout=0.2)
 for number in range(int(sys.argv[3])):
     client.push(id=f"q{number}", model="m", input=f"query {number}", output=[0.9, 0.1])
-while client.stats().buffer_bytes == 0 or client._engine._intake:
+while client._engine._intake or client.stats().waiting < int(sys.argv[3]):  # in this order: all is in the buffer
     pass
 print("kept", flush=True)
 sys.stdin.read()

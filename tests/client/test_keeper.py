@@ -3,15 +3,18 @@
 import json
 import platform
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from tests.exporter.conftest import Clock
 from vedette_client.buffer import Buffer
+from vedette_client.disk_log import DiskLog
 from vedette_client.intake import Intake
 from vedette_client.keeper import Keeper
 from vedette_client.notices import Notices
 from vedette_client.settings import Settings
+from vedette_client.slots import claim
 from vedette_client.statistics import Counts
 
 
@@ -51,6 +54,19 @@ def test_a_latency_is_told_in_milliseconds_and_a_clock_too_coarse_gives_no_0(rig
     assert (long["latency"], wrong["latency"]) == (250, -250)  # what is wrong is for the exporter to refuse
     assert 0 < short["latency"] < 0.001
     assert dict(keeping.counts.dropped()) == {"unencodable": 1}
+
+
+def test_what_was_damaged_on_disk_is_counted_once(clock: Clock, tmp_path: Path) -> None:
+    slot = claim(tmp_path)
+    DiskLog(slot.folder, "query", 1 << 20).append([b"1", b"2"])
+    slot.release()
+    [path] = tmp_path.glob("*/*.log")
+    path.write_bytes(path.read_bytes().replace(b" 1\n", b" x\n"))
+    counts = Counts()
+    keeper = Keeper(Intake(1, 1), Buffer(1 << 20, tmp_path), Settings(), counts, Notices(), clock)
+    for _ in range(2):
+        keeper.step()
+    assert dict(counts.dropped()) == {"damaged": 1}
 
 
 def test_the_first_sample_of_a_model_in_each_interval_carries_the_machine(
