@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint stack bench soak check-image check-dashboards grafana-check dashboards clean
+.PHONY: help demo test lint stack bench soak fuzz check-image check-dashboards grafana-check dashboards clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -27,6 +27,9 @@ bench: $(VENV)/ready ## figures next to the machine's own limits: takes a few mi
 
 soak: $(VENV)/ready ## kill it again and again under load: a minute
 	$(BIN)/python -m soak.crash $(ARGS)
+
+fuzz: $(VENV)/ready ## 100,000 hostile bodies at a running service: a minute or two
+	$(BIN)/python -m soak.fuzz $(ARGS)
 
 dashboards: $(VENV)/ready ## write the dashboards anew
 	$(BIN)/python -m grafana.generate

@@ -4,6 +4,7 @@ A head (MessagePack: source, times, position) and the queries: as the JSON that 
 else encoded one by one with their arrays.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -109,7 +110,12 @@ def _within_64_bits(value: Any) -> Any:
         return {key: _within_64_bits(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_within_64_bits(item) for item in value]
-    return float(value) if type(value) is int and not -(1 << 63) <= value < 1 << 64 else value
+    if type(value) is not int or -(1 << 63) <= value < 1 << 64:
+        return value
+    try:
+        return float(value)
+    except OverflowError:
+        return math.copysign(math.inf, value >= 0 or -1)
 
 
 #: what detectors fill is empty in the journal

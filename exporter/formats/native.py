@@ -226,7 +226,7 @@ def _other_shape(line: bytes, error: Exception) -> Event:
     if isinstance(error, msgspec.ValidationError) and "missing required field `input`" in str(error):
         try:
             return _monitaur.decode(line)
-        except msgspec.ValidationError as second:
+        except BROKEN as second:
             if "missing required field `input_data`" not in str(second):
                 raise _refused(second) from None
     raise _refused(error) from None

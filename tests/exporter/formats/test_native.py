@@ -1,5 +1,6 @@
 """The native event and the Monitaur request."""
 
+import contextlib
 import json
 import math
 from typing import Any
@@ -14,6 +15,7 @@ from detectors import Query
 from exporter.config import Limits
 from exporter.delivery import Rejection
 from exporter.formats import REJECTION_CODES, Refused, TooMany, Unreadable, native
+from soak.mutations import Mutations
 
 LIMITS = Limits()
 
@@ -71,6 +73,13 @@ def test_an_empty_body_is_unreadable(body: bytes) -> None:
 def test_a_body_that_is_no_json_is_unreadable(body: bytes) -> None:
     with pytest.raises(Unreadable, match="no JSON object"):
         native.decode(body, LIMITS)
+
+
+def test_a_monitaur_request_that_is_broken_behind_its_fields_is_malformed() -> None:
+    for line in (b'{"input_data":"a"}x', b'{"input_data":"\xff"}', b'{"input_data":"a","b":' + b"[" * 2000 + b"}"):
+        with pytest.raises(Refused) as refused:
+            native.decode_line(line, LIMITS)
+        assert refused.value.code == "malformed"
 
 
 @pytest.mark.parametrize("body", [b"[", b'[{"input": "a"}', b'[{"input": "a"},]', b'[{"input": NaN}]', b"[] []"])
@@ -506,6 +515,15 @@ def test_a_valid_event_with_a_wrong_byte_raises_nothing_but_the_typed_errors(eve
     for _ in range(data.draw(st.integers(1, 3))):
         body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.integers(0, 255))
     _taken_or_refused(bytes(body))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_valid_bodies_of_every_kind_with_changes_raise_nothing_but_the_typed_errors(seed: int) -> None:
+    mutations = Mutations(seed)
+    for body in (mutations.next().body for _ in range(600)):
+        _decoded(body)
+        with contextlib.suppress(Refused):
+            native.decode_line(body, LIMITS)
 
 
 def _taken_or_refused(body: bytes) -> None:
