@@ -115,7 +115,7 @@ class Service:
             registry,
             is_ready=lambda: self._ready,
             behind=build_api(self.reload, options.telemetry_path, for_anybody=options.enable_lifecycle),
-            body_bytes=limits.body_bytes,
+            limits=limits,
             telemetry_path=options.telemetry_path,
         )
         self.served = AccessControl(self.http, self.gate, config)
@@ -141,7 +141,7 @@ class Service:
         if self._drop:
             self._drop.queries.limits = config.limits
         self.served.configure(config)
-        self.http.body_bytes = config.limits.body_bytes
+        self.http.configure(config.limits)
         self.exposed.config = config
         self.exposed.reload_successful, self.exposed.reloaded_at = True, time.time()
         _log_reload(change)
