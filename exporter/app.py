@@ -74,7 +74,7 @@ class Service:
         self._push = push = PushIntake(ledger, duplicates, limits)
         self._detect = detect = DetectIntake(ledger, duplicates, limits)
         self.canary = Canary(self.pipeline, limits)
-        self.connections = Connections(limits)
+        self.connections = Connections(limits, options.telemetry_path)
         self.fast = FastDetect(detect, is_ready=lambda: self._ready, allowed=self._may_go_fast)
         self._drop = self._drop_directory(config)
         self.keeper = Keeper(
