@@ -30,6 +30,7 @@ from exporter.metrics import Exposed, VedetteCollector
 from exporter.models import Models
 from exporter.pipeline import Pipeline
 from exporter.protocol import Connections
+from exporter.pseudonyms import pseudonyms
 from exporter.recovery.keeper import Keeper
 from exporter.server import HotPaths
 from exporter.sources.detect import DetectIntake
@@ -67,6 +68,7 @@ class Service:
         self.failure: Exception | None = None
         self.gate = Gate(config, options.telemetry_path, _users(options.web))
         self.pipeline = Pipeline(Models(config), limits.queue_queries, limits.queue_bytes)
+        self.pseudonyms = pseudonyms(config)
         duplicates, storage = Duplicates(), config.storage
         state = Path(storage.path)
         self._journal = Journal(state / "journal", max_bytes=storage.journal_bytes, sync=storage.sync)
@@ -225,6 +227,7 @@ class Service:
             log.error("stopped before all queued queries were judged", extra={"queries": self.pipeline.waiting})
         self.keeper.stop()
         self._journal.stop()
+        self.pseudonyms.close()
 
 
 def _log_reload(change: Change) -> None:

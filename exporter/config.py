@@ -210,6 +210,7 @@ class Access(Record, frozen=True, kw_only=True):
     failures_per_minute: Count = 10
     rate_limit: RateLimit | None = None
     cors_origins: tuple[Origin, ...] = ()
+    pseudonym_secret_file: Text | None = None
 
 
 class External(Record, frozen=True, kw_only=True):
