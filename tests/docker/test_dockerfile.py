@@ -27,6 +27,15 @@ def test_it_runs_as_a_numeric_user_that_is_not_root():
     assert re.findall(r"^USER (.+)$", DOCKERFILE, re.M) == ["10833:10833"]
 
 
+def test_nothing_that_installs_or_gains_rights_is_left_and_no_shell_is_needed():
+    last = DOCKERFILE.rpartition("\nFROM ")[2]
+    assert "-perm /6000 -delete" in last
+    for tool in ("/usr/local/bin/pip*", "/usr/bin/apt*", "/usr/bin/dpkg*", "/usr/bin/perl*"):
+        assert tool in last
+    for line in re.findall(r"^(?:ENTRYPOINT|CMD|HEALTHCHECK .* CMD) (.+)$", last, re.M):
+        assert yaml.safe_load(line.partition("CMD ")[2] or line)  # a list is run as it stands, a text by a shell
+
+
 def test_it_listens_beyond_the_container_and_says_so():
     assert '"--web.listen-address=0.0.0.0:10833"' in DOCKERFILE
     assert 'HEALTHCHECK --interval=30s --timeout=5s --start-period=30s CMD ["vedette", "healthcheck"]' in DOCKERFILE
