@@ -157,13 +157,14 @@ class Service:
     def _is_open(self) -> bool:
         """Whether anybody in the network may push."""
         web = self._options.web
-        knows = self.gate.is_closed or (web is not None and web.current().config.knows_who_asks)
+        knows = (web is not None and web.current().config.knows_who_asks) or self.gate.is_closed
         return not knows and not is_loopback(self._options.host)
 
     def _may_go_fast(self) -> bool:
         """Whether neither the gate nor the headers of the web configuration concern a request."""
         web = self._options.web
-        return not self.gate.is_guarding and (web is None or not web.current().config.http_server_config.headers.values)
+        adds = web is not None and web.current().config.http_server_config.headers.values
+        return not adds and not self.gate.is_guarding
 
     def _reload_on_signal(self) -> None:
         with contextlib.suppress(ConfigError, AccessError):  # it is in the log
@@ -256,7 +257,7 @@ class _Server(uvicorn.Server):
 
 
 def _users(web: WebFile | None) -> BasicUsers | None:
-    return None if web is None else BasicUsers(lambda: web.current().config.basic_auth_users.hashes)
+    return None if web is None else BasicUsers(lambda: web.latest.config.basic_auth_users.hashes)
 
 
 def listen(host: str, port: int) -> socket.socket:

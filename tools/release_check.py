@@ -76,7 +76,8 @@ def audit(found: dict[str, str]) -> dict[str, Any]:
 def holes(report: dict[str, Any]) -> list[str]:
     """The known holes in a report, one a line."""
     return [
-        f"{package['name']} {package['version']}: {hole['id']}, mended in {', '.join(hole['fix_versions']) or 'nothing'}"
+        f"{package['name']} {package['version']}: {hole['id']}, mended in "
+        + (", ".join(hole["fix_versions"]) or "nothing")
         for package in report["dependencies"]
         for hole in package.get("vulns", ())
     ]
