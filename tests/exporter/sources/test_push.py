@@ -130,7 +130,7 @@ def test_wrong_records_beyond_what_a_body_may_hold_are_413_and_not_told_one_by_o
         assert reply.status == 413
         assert len(reply.body) < 100
     assert intake.push(b'{"input":"a"}\n' * 99 + b"{}\n").result().status == 202
-    assert intake.counts.rejected["too_large"] == 101 + 1001 + 101 + 101
+    assert intake.counts.rejected["too_large"] == 1000 + 1001 + 101 + 101
 
 
 def test_a_body_that_finds_no_room_is_429_and_none_of_it_is_taken(make: Make) -> None:
