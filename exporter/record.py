@@ -19,6 +19,8 @@ from exporter.formats import Unreadable, native
 #: what is in the journal was within the limits when it was taken
 _NO_LIMITS = Limits(body_queries=1 << 62, text_characters=1 << 62, vector_numbers=1 << 62, image_pixels=1 << 62)
 ARRAY = 1
+#: what comes of bytes that this version has not written: other fields, unknown types of arrays, places that are none
+NOT_OURS = (msgspec.MsgspecError, Unreadable, TypeError, IndexError, OverflowError, RecursionError, SyntaxError)
 
 
 class Head(msgspec.Struct, array_like=True, gc=False):
@@ -75,7 +77,8 @@ def decode(record: bytes) -> Delivery:
                 raise ValueError(rejections[0].reason)
         else:
             queries = [Query(*fields) for fields in _queries.decode(rest)]
-    except (msgspec.MsgspecError, Unreadable) as error:
+        reused = [queries[place] for place in head.reused]
+    except NOT_OURS as error:
         raise ValueError(f"no delivery: {error}") from None
     return Delivery(
         head.source,
@@ -84,7 +87,7 @@ def decode(record: bytes) -> Delivery:
         own_time=head.own_time,
         position=head.position,
         stream=head.stream,
-        reused=[queries[place] for place in head.reused],
+        reused=reused,
         explain=head.explain,
         sender=head.sender,
     )

@@ -37,6 +37,8 @@ GROWTH_BYTES = 48 << 20
 #: changed request heads, as a part of the bodies
 HEADS = 0.02
 SECONDS = 30.0
+#: until it is ready again with all that it was sent in the journal
+REPLAY_SECONDS = 300.0
 
 
 @dataclass
@@ -110,7 +112,7 @@ class Target:
     def start(self) -> None:
         """Run it, until it takes queries."""
         self.process = subprocess.Popen(self._command)
-        eventually("the service to be ready", self.is_ready)
+        eventually("the service to be ready", self.is_ready, REPLAY_SECONDS)
 
     def is_ready(self) -> bool:
         """Whether it takes queries."""

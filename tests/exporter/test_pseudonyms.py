@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.access import AccessError
@@ -37,6 +37,7 @@ def test_a_pseudonym_is_an_hmac_that_is_safe_in_labels(tmp_path: Path) -> None:
 
 
 @given(clients=st.lists(st.text(max_size=20), max_size=8))
+@settings(deadline=None)
 def test_the_way_back_is_there_after_a_restart(tmp_path_factory: pytest.TempPathFactory, clients: list[str]) -> None:
     folder = tmp_path_factory.mktemp("state")
     first = Hidden(SECRET, folder)
@@ -84,6 +85,7 @@ def test_a_torn_end_is_cut_off_and_the_rest_holds(tmp_path: Path, torn: bytes) -
 
 
 @given(st.binary(max_size=80))
+@settings(deadline=None)
 def test_garbage_in_the_file_is_passed_over(tmp_path_factory: pytest.TempPathFactory, garbage: bytes) -> None:
     folder = tmp_path_factory.mktemp("state")
     (folder / NAME).write_bytes(garbage + b"\n")

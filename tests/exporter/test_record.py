@@ -5,7 +5,7 @@ import contextlib
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors import Query
@@ -77,6 +77,7 @@ def test_what_was_taken_of_hostile_bodies_comes_back_from_their_records(seed):
 
 
 @given(st.booleans(), st.data())
+@settings(deadline=None)
 def test_a_changed_record_is_a_typed_error_or_a_delivery(as_pushed, data):
     query = Query({"embedding": np.arange(4, dtype="<f4")}, [0.5, 0.5], id="1")
     delivery = Delivery("push", [query], 1.0, position=[1], reused=[query])

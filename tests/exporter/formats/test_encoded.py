@@ -155,12 +155,14 @@ def test_nothing_but_a_refusal_comes_of_values_of_any_type(value: Any) -> None:
 
 
 @given(st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=1, max_size=50))
+@settings(deadline=None)
 def test_a_vector_comes_back_as_it_was_packed(numbers: list[float]) -> None:
     packed = np.array(numbers, "<f4")
     assert np.array_equal(vector_from_base64(text(packed.tobytes()), LIMITS), packed)
 
 
 @given(st.binary(max_size=60) | st.text(max_size=60))
+@settings(deadline=None)
 def test_garbage_is_a_finite_vector_or_refused(garbage: bytes | str) -> None:
     for sent in (garbage, *([text(garbage)] if isinstance(garbage, bytes) else [])):
         with contextlib.suppress(Refused):

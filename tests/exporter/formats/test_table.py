@@ -4,7 +4,7 @@ import io
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.config import Limits
@@ -194,6 +194,7 @@ _cells = st.sampled_from(
 
 
 @given(st.dictionaries(st.sampled_from(sorted(FIELDS)) | st.text("ab", min_size=1), _cells | st.text(max_size=8)))
+@settings(deadline=None)
 def test_whatever_stands_in_the_cells_is_a_query_or_refused(row):
     columns = list(row)
     raw = written([list(row.values())])

@@ -2,7 +2,7 @@ import logging
 import os
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.sources.drop.positions import Identity, Position, load, save
@@ -37,6 +37,7 @@ def test_a_file_of_no_use_is_set_aside_with_a_warning(tmp_path, caplog, text):
 
 
 @given(st.binary(max_size=60) | st.binary(max_size=20).map(b'{"version": 1, "files": [{"name":'.__add__))
+@settings(deadline=None)
 def test_garbage_gives_positions_or_none(tmp_path_factory, garbage):
     path = tmp_path_factory.mktemp("state") / "positions.json"
     path.write_bytes(garbage)
