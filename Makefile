@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint stack bench soak check-image check-dashboards grafana-check dashboards clean
+.PHONY: help demo test lint stack bench soak fuzz release-check check-image check-dashboards grafana-check dashboards clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -28,6 +28,9 @@ bench: $(VENV)/ready ## figures next to the machine's own limits: takes a few mi
 soak: $(VENV)/ready ## kill it again and again under load: a minute
 	$(BIN)/python -m soak.crash $(ARGS)
 
+fuzz: $(VENV)/ready ## 100,000 hostile bodies at a running service: a minute or two
+	$(BIN)/python -m soak.fuzz $(ARGS)
+
 dashboards: $(VENV)/ready ## write the dashboards anew
 	$(BIN)/python -m grafana.generate
 
@@ -38,6 +41,9 @@ grafana-check: $(VENV)/ready ## run every panel on a real Grafana: GRAFANA_URL=�
 	@test -n "$(GRAFANA_URL)" -a -n "$(GRAFANA_TOKEN_FILE)" || \
 		{ echo "say where: make grafana-check GRAFANA_URL=https://… GRAFANA_TOKEN_FILE=…" >&2; exit 2; }
 	$(BIN)/python -m tools.grafana_check --url $(GRAFANA_URL) --token-file $(GRAFANA_TOKEN_FILE)
+
+release-check: $(VENV)/ready ## list what is shipped (CycloneDX, into dist/), and look for known holes in it
+	$(BIN)/python -m tools.release_check
 
 check-image: ## check the compose file, build the image and run it (needs root for apt)
 	tools/check_image.sh

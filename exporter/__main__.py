@@ -63,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     _web_config_file(_command(commands, "check", "check the configuration and exit", _check))
     health = _command(commands, "healthcheck", "ask a running exporter whether it is well", _healthcheck)
     health.add_argument("--url", default=f"http://{DEFAULT_ADDRESS}", help="the exporter; default: %(default)s")
+    health.add_argument("--key-file", default=None, help="file with a key of the scope read, where access.health asks")
     alert = _command(commands, "test-alert", "send one synthetic alert to every receiver", _test_alert)
     alert.add_argument(
         "--alertmanager-url", default=None, help="default: external.alertmanager_url, else http://localhost:9093"

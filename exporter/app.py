@@ -30,6 +30,7 @@ from exporter.metrics import Exposed, VedetteCollector
 from exporter.models import Models
 from exporter.pipeline import Pipeline
 from exporter.protocol import Connections
+from exporter.pseudonyms import pseudonyms
 from exporter.recovery.keeper import Keeper
 from exporter.server import HotPaths
 from exporter.sources.detect import DetectIntake
@@ -67,6 +68,7 @@ class Service:
         self.failure: Exception | None = None
         self.gate = Gate(config, options.telemetry_path, _users(options.web))
         self.pipeline = Pipeline(Models(config), limits.queue_queries, limits.queue_bytes)
+        self.pseudonyms = pseudonyms(config)
         duplicates, storage = Duplicates(), config.storage
         state = Path(storage.path)
         self._journal = Journal(state / "journal", max_bytes=storage.journal_bytes, sync=storage.sync)
@@ -74,7 +76,7 @@ class Service:
         self._push = push = PushIntake(ledger, duplicates, limits)
         self._detect = detect = DetectIntake(ledger, duplicates, limits)
         self.canary = Canary(self.pipeline, limits)
-        self.connections = Connections(limits)
+        self.connections = Connections(limits, options.telemetry_path)
         self.fast = FastDetect(detect, is_ready=lambda: self._ready, allowed=self._may_go_fast)
         self._drop = self._drop_directory(config)
         self.keeper = Keeper(
@@ -115,7 +117,7 @@ class Service:
             registry,
             is_ready=lambda: self._ready,
             behind=build_api(self.reload, options.telemetry_path, for_anybody=options.enable_lifecycle),
-            body_bytes=limits.body_bytes,
+            limits=limits,
             telemetry_path=options.telemetry_path,
         )
         self.served = AccessControl(self.http, self.gate, config)
@@ -141,7 +143,7 @@ class Service:
         if self._drop:
             self._drop.queries.limits = config.limits
         self.served.configure(config)
-        self.http.body_bytes = config.limits.body_bytes
+        self.http.configure(config.limits)
         self.exposed.config = config
         self.exposed.reload_successful, self.exposed.reloaded_at = True, time.time()
         _log_reload(change)
@@ -155,13 +157,14 @@ class Service:
     def _is_open(self) -> bool:
         """Whether anybody in the network may push."""
         web = self._options.web
-        knows = self.gate.is_closed or (web is not None and web.current().config.knows_who_asks)
+        knows = (web is not None and web.current().config.knows_who_asks) or self.gate.is_closed
         return not knows and not is_loopback(self._options.host)
 
     def _may_go_fast(self) -> bool:
         """Whether neither the gate nor the headers of the web configuration concern a request."""
         web = self._options.web
-        return not self.gate.is_guarding and (web is None or not web.current().config.http_server_config.headers.values)
+        adds = web is not None and web.current().config.http_server_config.headers.values
+        return not adds and not self.gate.is_guarding
 
     def _reload_on_signal(self) -> None:
         with contextlib.suppress(ConfigError, AccessError):  # it is in the log
@@ -225,6 +228,7 @@ class Service:
             log.error("stopped before all queued queries were judged", extra={"queries": self.pipeline.waiting})
         self.keeper.stop()
         self._journal.stop()
+        self.pseudonyms.close()
 
 
 def _log_reload(change: Change) -> None:
@@ -253,7 +257,7 @@ class _Server(uvicorn.Server):
 
 
 def _users(web: WebFile | None) -> BasicUsers | None:
-    return None if web is None else BasicUsers(lambda: web.current().config.basic_auth_users.hashes)
+    return None if web is None else BasicUsers(lambda: web.latest.config.basic_auth_users.hashes)
 
 
 def listen(host: str, port: int) -> socket.socket:

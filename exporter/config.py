@@ -170,6 +170,7 @@ class Limits(Record, frozen=True, kw_only=True):
     series: Count = 20_000
     evidence_bytes: Bytes = 1 << 30
     body_bytes: Bytes = 8 << 20
+    bodies_bytes: Bytes = 256 << 20
     body_queries: Count = 10_000
     queue_queries: Count = 50_000
     queue_bytes: Bytes = 256 << 20
@@ -209,6 +210,7 @@ class Access(Record, frozen=True, kw_only=True):
     failures_per_minute: Count = 10
     rate_limit: RateLimit | None = None
     cors_origins: tuple[Origin, ...] = ()
+    pseudonym_secret_file: Text | None = None
 
 
 class External(Record, frozen=True, kw_only=True):

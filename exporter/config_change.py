@@ -15,6 +15,7 @@ FIXED = (
     "storage.snapshot_interval",
     "limits.queue_queries",
     "limits.queue_bytes",
+    "access.pseudonym_secret_file",
 )
 
 

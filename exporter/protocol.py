@@ -7,8 +7,10 @@ import asyncio
 from collections import Counter
 from typing import Any, Literal
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from exporter.access.scopes import HEALTH
 from exporter.config import Limits
 from exporter.sources.reply import to_json
 
@@ -17,6 +19,9 @@ CLOSE_REASONS = ("header_timeout", "body_timeout", "too_many", "headers_too_larg
 #: request line and headers of one request, in bytes
 HEADER_BYTES = 64 * 1024
 
+#: connections beyond the limit that may ask for health and metrics: who fills the others must not blind the watchers
+RESERVED = 16
+
 #: where a request stands on its way in; "waiting": for the first byte of the next one
 Phase = Literal["waiting", "headers", "body"]
 
@@ -24,20 +29,27 @@ Phase = Literal["waiting", "headers", "body"]
 class Connections:
     """The open connections of a service, and how many were closed for which reason. Used on the event loop."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, telemetry_path: str = "/metrics") -> None:
         self.limits = limits
+        self._for_watchers = {path.encode() for path in (*HEALTH, telemetry_path)}
         self.open: set[BoundedProtocol] = set()
         self.closed: Counter[str] = Counter(dict.fromkeys(CLOSE_REASONS, 0))
         self._sweep: asyncio.TimerHandle | None = None
 
     def add(self, connection: "BoundedProtocol") -> bool:
-        """Look after a connection from now on. False when there is no room for it."""
-        if len(self.open) >= self.limits.connections:
+        """Look after a connection from now on. False when there is no room for it, not even to ask for health."""
+        if len(self.open) >= self.limits.connections + RESERVED:
             return False
+        connection.is_reserved = len(self.open) >= self.limits.connections
         self.open.add(connection)
         if self._sweep is None:
             self._look_again_soon(connection.loop)
         return True
+
+    def has_room(self, connection: "BoundedProtocol", path: bytes) -> bool:
+        """Whether a connection may send a request of this path. One beyond the limit is as the others once they fit."""
+        connection.is_reserved = connection.is_reserved and len(self.open) > self.limits.connections
+        return not connection.is_reserved or path.partition(b"?")[0] in self._for_watchers
 
     def _look_again_soon(self, loop: asyncio.AbstractEventLoop) -> None:
         # one timer for all connections: one for each request would cost more than many requests do
@@ -66,6 +78,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._deadline: float | None = None
         self._header_bytes = 0
         self._unsent = 0
+        #: whether it is one beyond the limit
+        self.is_reserved = False
 
     # -- what the transport calls
 
@@ -84,9 +98,31 @@ class BoundedProtocol(HttpToolsProtocol):
         """A piece of a request, or of several."""
         if self._phase != "body":
             self._header_bytes += len(data)
-        super().data_received(data)
+        self._feed(data)
         if self._phase == "headers" and self._header_bytes > HEADER_BYTES and not self.transport.is_closing():
             self._refuse_headers()
+
+    def _feed(self, data: bytes | memoryview) -> None:
+        """Parse. A request that would rather go on in another protocol is taken as if it had not said so."""
+        try:
+            while data:
+                try:
+                    self.parser.feed_data(data)
+                    return
+                except httptools.HttpParserUpgrade as upgrade:
+                    data = memoryview(data)[upgrade.args[0] :]
+                    head = self._head_without_upgrade()
+                    self.parser = httptools.HttpRequestParser(self)
+                    self.parser.feed_data(head)
+        except httptools.HttpParserError:
+            self.send_400_response("Invalid HTTP request received.")
+
+    def _head_without_upgrade(self) -> bytes:
+        """The head of the request in hand; one that no parser takes for CONNECT, which is for proxies."""
+        method = self.parser.get_method()
+        lines = [b"%b %b HTTP/%b" % (method, self.url, self.parser.get_http_version().encode())]
+        lines += [b"%b: %b" % header for header in self.headers if header[0] != b"upgrade"]
+        return b"\r\n".join((*lines, b"", b"")) if method != b"CONNECT" else b"CONNECT is not for us"
 
     def resume_writing(self) -> None:
         """The client takes what it is sent."""
@@ -102,11 +138,15 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The headers are there, the body is to come."""
+        if self.parser.should_upgrade():  # the parser stops here, and begins anew without that
+            return
         self._await_body()
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         """The last byte of a request."""
+        if self.parser.should_upgrade():
+            return
         self._await_request()
         super().on_message_complete()
 
@@ -155,10 +195,13 @@ class BoundedProtocol(HttpToolsProtocol):
             self._refuse(408, "the body took too long", "body_timeout")
 
     def _await_body(self) -> None:
-        """Raises ValueError, which ends the parsing, when the headers are too large."""
+        """Raises ValueError, which ends the parsing, when the headers are too large or there is no room."""
         if self._header_bytes > HEADER_BYTES and self._size_of_headers() > HEADER_BYTES:
             self._refuse_headers()
             raise ValueError("headers too large")
+        if self.is_reserved and not self.bounds.has_room(self, self.url):
+            self._refuse(503, "too many connections", "too_many")
+            raise ValueError("no room")
         self._phase, self._deadline = "body", None
 
     def _await_request(self) -> None:

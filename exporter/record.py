@@ -4,6 +4,7 @@ A head (MessagePack: source, times, position) and the queries: as the JSON that 
 else encoded one by one with their arrays.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +19,8 @@ from exporter.formats import Unreadable, native
 #: what is in the journal was within the limits when it was taken
 _NO_LIMITS = Limits(body_queries=1 << 62, text_characters=1 << 62, vector_numbers=1 << 62, image_pixels=1 << 62)
 ARRAY = 1
+#: what comes of bytes that this version has not written: other fields, unknown types of arrays, places that are none
+NOT_OURS = (msgspec.MsgspecError, Unreadable, TypeError, IndexError, OverflowError, RecursionError, SyntaxError)
 
 
 class Head(msgspec.Struct, array_like=True, gc=False):
@@ -74,7 +77,8 @@ def decode(record: bytes) -> Delivery:
                 raise ValueError(rejections[0].reason)
         else:
             queries = [Query(*fields) for fields in _queries.decode(rest)]
-    except (msgspec.MsgspecError, Unreadable) as error:
+        reused = [queries[place] for place in head.reused]
+    except NOT_OURS as error:
         raise ValueError(f"no delivery: {error}") from None
     return Delivery(
         head.source,
@@ -83,7 +87,7 @@ def decode(record: bytes) -> Delivery:
         own_time=head.own_time,
         position=head.position,
         stream=head.stream,
-        reused=[queries[place] for place in head.reused],
+        reused=reused,
         explain=head.explain,
         sender=head.sender,
     )
@@ -109,7 +113,12 @@ def _within_64_bits(value: Any) -> Any:
         return {key: _within_64_bits(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_within_64_bits(item) for item in value]
-    return float(value) if type(value) is int and not -(1 << 63) <= value < 1 << 64 else value
+    if type(value) is not int or -(1 << 63) <= value < 1 << 64:
+        return value
+    try:
+        return float(value)
+    except OverflowError:
+        return math.copysign(math.inf, value >= 0 or -1)
 
 
 #: what detectors fill is empty in the journal

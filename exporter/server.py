@@ -9,6 +9,7 @@ from prometheus_client.exposition import choose_encoder
 
 from exporter import body
 from exporter.access.principal import ANYBODY, Principal
+from exporter.config import Limits
 from exporter.sources.detect import DetectIntake
 from exporter.sources.push import PushIntake
 from exporter.sources.reply import Reply, refusal
@@ -18,6 +19,8 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Handler = Callable[[Scope, body.Receive], Awaitable[Reply]]
 App = Callable[[Scope, body.Receive, Send], Awaitable[None]]
 
+#: what a body that is refused as a whole counts as, by status
+CODES = {413: "too_large", 429: "queue_full"}
 TEXT = b"text/plain; charset=utf-8"
 
 
@@ -31,11 +34,12 @@ class HotPaths:
         registry: CollectorRegistry,
         is_ready: Callable[[], bool],
         behind: App,
-        body_bytes: int,
+        limits: Limits,
         telemetry_path: str = "/metrics",
     ) -> None:
         self._push, self._detect, self._registry = push, detect, registry
-        self._is_ready, self._behind, self.body_bytes = is_ready, behind, body_bytes
+        self._is_ready, self._behind = is_ready, behind
+        self._limits, self._room = limits, body.Room(limits.bodies_bytes)
         self._scrapes = asyncio.Semaphore(4)
         self._intakes: dict[str, PushIntake | DetectIntake] = {"/api/v1/queries": push, "/detect": detect}
         self._routes: dict[str, tuple[tuple[str, ...], Handler]] = {
@@ -60,8 +64,8 @@ class HotPaths:
             else:
                 reply, more = refusal(405, "method not allowed"), ((b"allow", ", ".join(methods).encode()),)
         except body.Refusal as error:
-            self._intakes[scope["path"]].reject("too_large" if error.status == 413 else "malformed")
-            reply = refusal(error.status, error.detail)
+            self._intakes[scope["path"]].reject(CODES.get(error.status, "malformed"))
+            reply = refusal(error.status, error.detail, error.retry_after)
         except body.Gone:
             return
         if reply.retry_after is not None:
@@ -71,20 +75,28 @@ class HotPaths:
         await send({"type": "http.response.body", "body": reply.body})
 
     async def _queries(self, scope: Scope, receive: body.Receive) -> Reply:
-        data = await body.read(scope, receive, self.body_bytes)
-        if not self._is_ready():
-            return refusal(503, "not ready", 1)
-        by: Principal = scope.get("principal", ANYBODY)
-        if body.is_light(data):
-            answer = self._push.push(data, by.id, by.models)
-        else:  # large bodies and pictures take their time; the loop goes on meanwhile
-            answer = await asyncio.to_thread(self._push.push, data, by.id, by.models)
-        return answer.result() if answer.done() else await asyncio.wrap_future(answer)
+        with self._room.share() as share:
+            data = await body.read(scope, receive, self._limits.body_bytes, share)
+            if not self._is_ready():
+                return refusal(503, "not ready", 1)
+            by: Principal = scope.get("principal", ANYBODY)
+            if body.is_light(data):
+                answer = self._push.push(data, by.id, by.models)
+            else:  # large bodies and pictures take their time; the loop goes on meanwhile
+                answer = await body.heavily(self._push.push, data, by.id, by.models)
+            return answer.result() if answer.done() else await asyncio.wrap_future(answer)
 
     async def _detect_one(self, scope: Scope, receive: body.Receive) -> Reply:
-        data = await body.read(scope, receive, self.body_bytes)
-        by: Principal = scope.get("principal", ANYBODY)
-        return await self._detect.detect(data, by.id, by.models) if self._is_ready() else refusal(503, "not ready", 1)
+        with self._room.share() as share:
+            data = await body.read(scope, receive, self._limits.body_bytes, share)
+            if not self._is_ready():
+                return refusal(503, "not ready", 1)
+            by: Principal = scope.get("principal", ANYBODY)
+            return await self._detect.detect(data, by.id, by.models)
+
+    def configure(self, limits: Limits) -> None:
+        """Take over the limits of bodies."""
+        self._limits, self._room.limit = limits, limits.bodies_bytes
 
     async def _metrics(self, scope: Scope, receive: body.Receive) -> Reply:
         headers = dict(scope["headers"])

@@ -1,7 +1,7 @@
 """The web configuration file in use: TLS contexts, made anew when the file or a certificate changes.
 
-Whoever needs what holds now calls `WebFile.current`. It looks at the files (some microseconds) and reads them again
-where they have changed; what is wrong then changes nothing, is logged, and makes `is_good` false.
+Whoever needs what holds now calls `WebFile.current`, once a request. It looks at the files (some microseconds) and
+reads them again where they have changed; what is wrong then changes nothing, is logged, and makes `is_good` false.
 """
 
 import logging
@@ -50,6 +50,11 @@ class WebFile:
             if _stamps(self._seen) != self._seen:
                 self._reload()
             return self._web
+
+    @property
+    def latest(self) -> Web:
+        """What `current` gave last: for those who are asked once it was called for the same request."""
+        return self._web
 
     def looks_good(self) -> bool:
         """Whether the files, as they are now, are the ones in use."""

@@ -24,7 +24,7 @@ LAYERS = (
     ("judging", "record"),
     ("models",),
     ("formats",),
-    ("delivery", "body"),
+    ("delivery", "body", "pseudonyms"),
     ("tls",),
     ("web_config",),
     ("config_file", "config_change"),

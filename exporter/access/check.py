@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from exporter.access import AccessError
+from exporter.access.files import read_secret
 from exporter.access.keys import keys_file, load
 from exporter.config import Config
 
@@ -13,6 +14,11 @@ def problems(config: Config) -> Iterator[tuple[tuple[str, ...], str]]:
         load(keys_file(config))
     except AccessError as error:
         yield ("access", "keys_file"), str(error)
+    if config.access.pseudonym_secret_file is not None:
+        try:
+            read_secret(config.access.pseudonym_secret_file)
+        except AccessError as error:
+            yield ("access", "pseudonym_secret_file"), str(error)
     if config.access.jwt is not None:
         from exporter.access.tokens import problem  # cryptography takes its time, and most have no tokens
 

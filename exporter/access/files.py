@@ -9,6 +9,7 @@ from exporter.access import AccessError
 LOOK_SECONDS = 1.0
 #: far above any key file; a device or a mistaken path does not fill the memory
 MAX_BYTES = 8 << 20
+MIN_SECRET_BYTES = 32
 
 Stamp = tuple[int, int, int]
 
@@ -51,3 +52,11 @@ def read(path: str) -> bytes:
     if len(content) > MAX_BYTES:
         raise AccessError(f"{path} is larger than {MAX_BYTES} bytes")
     return content
+
+
+def read_secret(path: str) -> bytes:
+    """The secret in a file, without the white space around it. Raises AccessError when it is short."""
+    secret = read(path).strip()
+    if len(secret) < MIN_SECRET_BYTES:
+        raise AccessError(f"{path} holds {len(secret)} bytes; expected a secret of at least {MIN_SECRET_BYTES}")
+    return secret

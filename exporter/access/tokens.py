@@ -17,13 +17,13 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from exporter.access import AccessError
-from exporter.access.files import WatchedFile, read
+from exporter.access.files import WatchedFile, read, read_secret
 from exporter.access.principal import Principal
 from exporter.access.scopes import GRANTS
 from exporter.config import Jwt
 
 log = logging.getLogger(__name__)
-MIN_SECRET_BYTES, MIN_RSA_BITS = 32, 2048
+MIN_RSA_BITS = 2048
 REMEMBERED = 10_000
 
 #: by `kid`; the one key of a file that is no set stands under None
@@ -163,10 +163,7 @@ def _chosen(config: Jwt) -> tuple[str, str, str, Callable[[str], Keys]]:
 
 
 def _secret(path: str) -> Keys:
-    secret = read(path).strip()
-    if len(secret) < MIN_SECRET_BYTES:
-        raise AccessError(f"{path} holds {len(secret)} bytes; expected a secret of at least {MIN_SECRET_BYTES}")
-    return {None: secret}
+    return {None: read_secret(path)}
 
 
 def _public_key(path: str) -> Keys:

@@ -2,20 +2,22 @@
 
 from typing import Any
 
+_INPUT = {
+    "description": "A text, a list of texts, a list of numbers, {feature: value}, {embedding}, {embedding_base64}, "
+    "{image_base64} or {pixels_base64, shape, dtype}",
+    "oneOf": [
+        {"type": "string"},
+        {"type": "array", "minItems": 1, "items": {"type": "string"}},
+        {"type": "array", "minItems": 1, "items": {"type": "number"}},
+        {"type": "object", "minProperties": 1},
+    ],
+}
 _QUERY = {
     "type": "object",
     "required": ["input"],
     "example": {"model": "support-bot", "client": "key-17", "input": "Where is my order?", "output": [0.9, 0.1]},
     "properties": {
-        "input": {
-            "description": "A text, a list of texts, a list of numbers, {feature: value}, {embedding}, "
-            "{embedding_base64}, {image_base64} or {pixels_base64, shape, dtype}",
-            "oneOf": [
-                {"type": "string"},
-                {"type": "array", "items": {"oneOf": [{"type": "string"}, {"type": "number"}]}},
-                {"type": "object"},
-            ],
-        },
+        "input": _INPUT,
         "output": {
             "description": "Probabilities, or one of {probabilities}, {logits}, {logprobs}, {label}, {text}",
             "oneOf": [
@@ -43,7 +45,7 @@ _QUERY = {
 _MONITAUR = {
     "type": "object",
     "required": ["input_data"],
-    "properties": {"input_data": {}, "model_output": {}, "modality": {"type": "string"}},
+    "properties": {"input_data": _INPUT, "model_output": {}, "modality": {"type": "string"}},
 }
 _ERROR = {"type": "object", "properties": {"detail": {"type": "string"}}}
 _REJECTED = {

@@ -25,6 +25,8 @@ def read_input(value: Any, limits: Limits) -> Any:
 def _list(values: list[Any], limits: Limits) -> Any:
     if not values:
         raise Refused("invalid_input", "input: the list is empty")
+    if type(values[0]) is not str:  # first of all: to look at each of them takes long
+        _bounded(len(values), limits.vector_numbers, "numbers")
     if all(type(item) is str for item in values):
         _bounded(sum(map(len, values)), limits.text_characters, "characters")
         return values

@@ -4,9 +4,11 @@ Both are decoded straight into the Query that the detectors see. The fast way ta
 of it is wrong is it taken apart, so that the others still count and the wrong one is named by its position.
 """
 
+import contextlib
 import math
 from collections.abc import Sequence
 from datetime import datetime
+from hashlib import sha256
 from io import BytesIO
 from itertools import islice
 from typing import Annotated, Any, Literal, get_args
@@ -21,7 +23,14 @@ from exporter.formats import Refused, TooMany, Unreadable
 from exporter.formats.inputs import read_input
 
 Probability = Annotated[float, msgspec.Meta(ge=0, le=1)]
-Name = Annotated[str, msgspec.Meta(max_length=1024)]
+#: characters of an id, model, client or version; longer ones are shortened, because whoever chooses a name could have
+#: its queries rejected, and so go unwatched
+NAME_CHARACTERS = 256
+NAMES = ("id", "model", "client", "version")
+#: attributes of one event
+MOST_ATTRIBUTES = 1_000
+Name = Annotated[str, msgspec.Meta(max_length=NAME_CHARACTERS)]
+Whole = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
 Scalar = str | float | bool | None
 Modality = Literal["text", "image", "tabular", "embedding", "auto", "llm", "cv"]
 Amount = Annotated[float, msgspec.Meta(ge=0)]
@@ -32,8 +41,8 @@ LAST_TIMESTAMP = 1e10
 class Tokens(msgspec.Struct, gc=False):
     """Tokens read and written."""
 
-    input: Annotated[int, msgspec.Meta(ge=0)] = 0
-    output: Annotated[int, msgspec.Meta(ge=0)] = 0
+    input: Whole = 0
+    output: Whole = 0
 
 
 _UNSENDABLE = {"hash": "-hash", "embedding": "-embedding"}
@@ -86,7 +95,10 @@ _one = msgspec.json.Decoder(NativeEvent)
 _array = msgspec.json.Decoder(list[NativeEvent])
 _monitaur = msgspec.json.Decoder(MonitaurEvent)
 _records = msgspec.json.Decoder(list[msgspec.Raw])
+_object = msgspec.json.Decoder(dict[str, Any])
 _any = msgspec.json.Decoder(msgspec.Raw)
+#: what msgspec says of a name that is too long
+_LONG_NAME = f"length <= {NAME_CHARACTERS}"
 _MODALITIES = {"llm": "text", "cv": "image", "auto": None}
 #: what msgspec raises on bytes from outside: no JSON or other types, no UTF-8, nested too deeply
 BROKEN = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
@@ -97,8 +109,11 @@ def decode(body: bytes, limits: Limits) -> tuple[Sequence[Query], list[Rejection
 
     Raises Unreadable when it is no JSON at all, and TooMany beyond limits.body_queries, the wrong ones included.
     """
+    is_array = body.lstrip()[:1] == b"["
+    if body.count(b"{") > limits.body_queries:  # to count them costs a tenth of decoding them
+        _check_count(body, is_array, limits.body_queries)
     try:
-        events = _array.decode(body) if body.lstrip()[:1] == b"[" else _one.decode_lines(body)
+        events = _array.decode(body) if is_array else _one.decode_lines(body)
     except BROKEN:
         return _record_by_record(body, limits)
     if len(events) > limits.body_queries:
@@ -109,6 +124,14 @@ def decode(body: bytes, limits: Limits) -> tuple[Sequence[Query], list[Rejection
     if not body.strip():
         raise Unreadable("the body is empty; expected a JSON object, an array of them, or one a line")
     return events, rejections
+
+
+def _check_count(body: bytes, is_array: bool, limit: int) -> None:
+    """Raises TooMany; a body that is no JSON is looked at later."""
+    with contextlib.suppress(*BROKEN):
+        found = len(_records.decode(body) if is_array else _any.decode_lines(body))
+        if found > limit:
+            raise TooMany(found, limit)
 
 
 def decode_line(line: bytes, limits: Limits) -> Query:
@@ -125,7 +148,7 @@ def decode_line(line: bytes, limits: Limits) -> Query:
 def from_fields(fields: dict[str, Any], limits: Limits) -> Query:
     """The query of native fields that are decoded already. Raises Refused."""
     try:
-        event = msgspec.convert(fields, NativeEvent)
+        event = msgspec.convert(_with_short_names(fields), NativeEvent)
     except msgspec.ValidationError as error:
         raise _refused(error) from None
     _finish(event, limits)
@@ -141,6 +164,7 @@ def _is_plain(event: Event, longest: int) -> bool:
         and event.modality is None
         and event.tokens is None
         and event.metadata is not None
+        and len(event.metadata) <= MOST_ATTRIBUTES
         and type(event.id) is not int
         and event.id != ""
         and event.client != ""
@@ -222,14 +246,42 @@ def is_json(text: bytes) -> bool:
 
 
 def _other_shape(line: bytes, error: Exception) -> Event:
-    """The Monitaur request, if that is what the line holds. Raises Refused otherwise."""
+    """An event with names that are too long, or the Monitaur request. Raises Refused if it is neither."""
     if isinstance(error, msgspec.ValidationError) and "missing required field `input`" in str(error):
         try:
             return _monitaur.decode(line)
-        except msgspec.ValidationError as second:
+        except BROKEN as second:
             if "missing required field `input_data`" not in str(second):
-                raise _refused(second) from None
-    raise _refused(error) from None
+                error = second
+    if _LONG_NAME not in str(error):
+        raise _refused(error) from None
+    return _with_long_names(line)
+
+
+def _with_long_names(line: bytes) -> Event:
+    """The event of a JSON object that has a name beyond NAME_CHARACTERS. Raises Refused."""
+    try:
+        shorter = msgspec.json.encode(_with_short_names(_object.decode(line)))
+    except BROKEN as error:  # behind the name
+        raise _refused(error) from None
+    try:
+        return _one.decode(shorter)
+    except BROKEN as error:
+        return _other_shape(shorter, error)  # whose names are short
+
+
+def _with_short_names(fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields with names of NAME_CHARACTERS at most."""
+    long = {name: fields[name] for name in NAMES if isinstance(fields.get(name), str)}
+    return {**fields, **{name: short_name(text) for name, text in long.items()}}
+
+
+def short_name(text: str) -> str:
+    """The text, or of a long one the beginning and its SHA-256, so that different names stay different."""
+    if len(text) <= NAME_CHARACTERS:
+        return text
+    digest = sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{text[: NAME_CHARACTERS - 1 - len(digest)]}:{digest}"
 
 
 def _refused(error: Exception) -> Refused:
@@ -261,11 +313,14 @@ def _lower(error: object) -> str:
 def _finish(event: Event, limits: Limits) -> None:
     """Check what the types cannot say, and turn the input into what detectors take. Raises Refused."""
     if type(event.id) is int:
-        event.id = str(event.id)
+        event.id = short_name(str(event.id))
     # what senders write who have none: as a name it would make all their queries one
     event.id, event.client = event.id or None, event.client or None
     if event.metadata is None:
         event.metadata = {}
+    if len(event.metadata) > MOST_ATTRIBUTES:
+        count = len(event.metadata)
+        raise Refused("too_large", f"attributes: {count} of them, more than the {MOST_ATTRIBUTES} allowed")
     if event.modality is not None:
         event.modality = _MODALITIES.get(event.modality, event.modality)  # type: ignore[assignment]
     if event.timestamp is not None:

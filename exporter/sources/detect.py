@@ -15,7 +15,7 @@ import msgspec
 from msgspec import UNSET
 
 from detectors import Query
-from exporter.body import is_light
+from exporter.body import heavily, is_light
 from exporter.config import Limits
 from exporter.delivery import Delivery, Outcome
 from exporter.formats import Refused, native
@@ -96,7 +96,7 @@ class DetectIntake:
             self.detect_light(body, tell, sender, models)
         else:  # pictures and long vectors take their time; the loop goes on meanwhile
             try:
-                query = await asyncio.to_thread(native.decode_line, body, self.limits)
+                query = await heavily(native.decode_line, body, self.limits)
             except Refused as refused:
                 return self._refused(refused)
             self._take(query, body, tell, sender, models)

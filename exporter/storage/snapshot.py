@@ -91,5 +91,5 @@ def _read(path: Path) -> Any:
         raise Unusable("its checksum is wrong")
     try:
         return msgspec.msgpack.decode(body)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Unusable(str(error)) from None

@@ -1,5 +1,6 @@
 """The image is pinned, runs without rights, and holds what the tests ran with."""
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -25,6 +26,15 @@ def test_both_stages_start_from_the_same_pinned_python():
 
 def test_it_runs_as_a_numeric_user_that_is_not_root():
     assert re.findall(r"^USER (.+)$", DOCKERFILE, re.M) == ["10833:10833"]
+
+
+def test_nothing_that_installs_or_gains_rights_is_left_and_no_shell_is_needed():
+    last = DOCKERFILE.rpartition("\nFROM ")[2]
+    assert "-perm /6000 -delete" in last
+    for tool in ("/usr/local/bin/pip*", "/usr/bin/apt*", "/usr/bin/dpkg*", "/usr/bin/perl*"):
+        assert tool in last
+    for line in re.findall(r"^(?:ENTRYPOINT|CMD|HEALTHCHECK .* CMD) (.+)$", last, re.M):
+        assert isinstance(json.loads(line), list)  # which is run as it stands; a text is run by a shell
 
 
 def test_it_listens_beyond_the_container_and_says_so():

@@ -51,6 +51,7 @@ OPTIONAL = SECTIONS | {
     "access.jwt.jwks_file",
     "access.jwt.issuer",
     "access.jwt.audience",
+    "access.pseudonym_secret_file",
     "access.rate_limit.burst",
     "models[].expected_interval",
     "external.grafana_url",

@@ -134,7 +134,7 @@ class Exporter:
         registry = CollectorRegistry(auto_describe=False)
         registry.register(VedetteCollector(self.exposed))
         behind = build_api(reload, "/metrics")
-        http = HotPaths(self.push_intake, self.detect_intake, registry, is_ready, behind, limits.body_bytes)
+        http = HotPaths(self.push_intake, self.detect_intake, registry, is_ready, behind, limits)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"

@@ -13,7 +13,7 @@ import requests
 from exporter.app import ServeOptions, Service, listen
 from exporter.config import Access, Config, DetectorConfig, DropDirectory, Limits, Model, Sources, Storage
 from exporter.config_file import ConfigError
-from exporter.tls import WebFile
+from exporter.tls import Web, WebFile
 from exporter.yaml_lines import Problem
 from tests.exporter.conftest import SURE, UNSURE, samples, session
 
@@ -156,6 +156,27 @@ def test_detect_is_under_the_web_configuration_from_when_it_says_something(
         assert status == 401 or answer.headers["x-frame-options"] == "deny"
 
     run(config(), scenario, web=WebFile(web))
+
+
+def test_the_web_configuration_is_looked_at_once_a_request(config: Build, tmp_path: Any) -> None:
+    class Counted(WebFile):
+        looks = 0
+
+        def current(self) -> Web:
+            self.looks += 1
+            return super().current()
+
+    web = tmp_path / "web.yml"
+    web.write_text(f"basic_auth_users: {{alice: $2b$04${'a' * 53}}}")
+    counted = Counted(web)
+
+    async def scenario(running: Running) -> None:
+        for path in ("/-/healthy", "/docs"):
+            before = counted.looks
+            await running.get(path)
+            assert counted.looks == before + 1
+
+    run(config(), scenario, web=counted)
 
 
 def test_detect_asks_for_a_key_where_there_are_keys(config: Build, tmp_path: Any) -> None:

@@ -15,8 +15,9 @@ from exporter import body
 PACKED = {b"gzip": gzip.compress, b"x-gzip": gzip.compress, b"deflate": zlib.compress, b"identity": bytes}
 
 
-def read(*parts: bytes | None, limit: int = 1000, **headers: str) -> bytes:
+def read(*parts: bytes | None, limit: int = 1000, room: body.Room | None = None, **headers: str) -> bytes:
     """What comes of a body that arrives in these parts; None is a sender that goes away."""
+    room = room or body.Room(1 << 30)
     messages = [
         {"type": "http.disconnect"}
         if part is None
@@ -28,7 +29,8 @@ def read(*parts: bytes | None, limit: int = 1000, **headers: str) -> bytes:
     async def receive() -> Any:
         return messages.pop(0)
 
-    return asyncio.run(body.read({"headers": named}, receive, limit))
+    with room.share() as share:
+        return asyncio.run(body.read({"headers": named}, receive, limit, share))
 
 
 def refused(*parts: bytes, limit: int = 1000, **headers: str) -> tuple[int, str]:
@@ -150,3 +152,54 @@ def test_garbage_is_unpacked_or_refused(data: bytes, encoding: bytes) -> None:
             status, size = refusal.status, 0
         assert status in (200, 400, 413, 415)
         assert size <= 100
+
+
+# -- the room for all bodies together
+
+
+def test_bodies_beyond_the_room_for_all_of_them_are_told_to_come_again() -> None:
+    room = body.Room(10)
+    with room.share() as other:
+        other.take(6)
+        for parts in ((b"12345",), (b"123", b"45")):
+            with pytest.raises(body.Refusal) as refusal:
+                read(*parts, room=room)
+            assert (refusal.value.status, refusal.value.retry_after) == (429, 1)
+            assert room.used == 6
+        assert read(b"1234", room=room) == b"1234"
+    assert read(b"12345", b"67890", room=room) == b"1234567890"
+    assert room.used == 0
+
+
+def test_what_a_body_unpacks_to_takes_room_too() -> None:
+    packed = gzip.compress(b" " * 500)
+    assert read(packed, room=body.Room(500 + len(packed))) == b" " * 500
+    with pytest.raises(body.Refusal, match="too many bodies at once"):
+        read(packed, room=body.Room(500))
+
+
+def test_room_is_given_back_when_a_sender_goes_away() -> None:
+    room = body.Room(10)
+    with pytest.raises(body.Gone):
+        read(b"123", None, room=room)
+    assert room.used == 0
+
+
+def test_two_heavy_things_are_done_at_a_time() -> None:
+    at_once, most, lock = 0, 0, threading.Lock()
+    both = threading.Barrier(2)
+
+    def work() -> None:
+        nonlocal at_once, most
+        with lock:
+            at_once += 1
+            most = max(most, at_once)
+        both.wait(10)
+        with lock:
+            at_once -= 1
+
+    async def many() -> None:
+        await asyncio.gather(*(body.heavily(work) for _ in range(8)))
+
+    asyncio.run(many())
+    assert most == 2

@@ -68,11 +68,13 @@ def test_new_defaults_reach_the_models_that_are_not_configured():
     assert change(OLD, new, seen=["c"]).detectors["c"] == DetectorChange(("confidence",), (), ("similarity",))
 
 
-def test_what_is_set_up_once_holds_after_a_restart():
+def test_what_is_set_up_once_holds_after_a_restart(tmp_path):
+    (tmp_path / "secret").write_text("x" * 32)
     new = """
 sources: {drop_directory: {path: ./drop}}
 storage: {path: /elsewhere, sync: false, journal_bytes: 1GiB, snapshot_interval: 5m}
 limits: {queue_queries: 5, queue_bytes: 1MiB, body_bytes: 1MiB}
 """
+    new += f"access: {{pseudonym_secret_file: {tmp_path}/secret}}"
     assert change("", new).fixed == tuple(f"{key} has changed: the new value holds after a restart" for key in FIXED)
     assert change(new, new).fixed == ()

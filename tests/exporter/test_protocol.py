@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from exporter.config import Config, Limits
-from exporter.protocol import HEADER_BYTES
+from exporter.protocol import HEADER_BYTES, RESERVED
 from tests.exporter.conftest import Exporter
 
 Build = Callable[..., Config]
@@ -157,13 +157,12 @@ def test_an_answer_that_takes_long_is_given_before_what_follows_it_is_refused(st
 
 def test_a_client_that_does_not_read_is_hung_up_on(start: Start) -> None:
     exporter = start(idle_timeout=0.1)
-    with connected(exporter) as connection:
-        connection.settimeout(0.5)
-        with contextlib.suppress(TimeoutError, ConnectionError):
-            while True:  # until all buffers between here and there are full
-                connection.sendall(b"GET /openapi.json HTTP/1.1\r\nhost: x\r\n\r\n" * 100)
-        connection.settimeout(20)
-        until_end(connection)
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # so that it is soon full
+        connection.connect(("127.0.0.1", exporter.port))
+        connection.sendall(b"GET /openapi.json HTTP/1.1\r\nhost: x\r\n\r\n" * 2000)
+        while not exporter.connections.closed["answer_not_read"]:
+            assert exporter.get("/-/healthy").text == "healthy\n"
     assert exporter.connections.closed["answer_not_read"] == 1
 
 
@@ -174,11 +173,75 @@ def test_one_connection_more_than_allowed_is_told_so(start: Start) -> None:
             connection.sendall(HEALTHY)
             answered(connection, 1, b"healthy\n")
         with connected(exporter) as third:
+            third.sendall(DETECT)
             assert is_closing(until_end(third), 503)
         first.sendall(HEALTHY)
         answered(first, 1, b"healthy\n")
         assert len(exporter.connections.open) == 2
     assert exporter.connections.closed["too_many"] == 1
+
+
+def test_health_and_metrics_are_answered_when_all_connections_are_taken(start: Start) -> None:
+    exporter = start(connections=1)
+    with connected(exporter) as first:
+        first.sendall(HEALTHY)
+        answered(first, 1, b"healthy\n")
+        for path, status in ((b"/-/ready", 200), (b"/metrics", 200), (b"/-/healthy?a", 200), (b"/-/healthyx", 503)):
+            with connected(exporter) as other:
+                other.sendall(HEALTHY.replace(b"/-/healthy", path))
+                assert answered(other, 1, b"\r\n\r\n").startswith(b"HTTP/1.1 %d " % status)
+    assert exporter.connections.closed["too_many"] == 1
+
+
+def test_there_is_an_end_to_the_connections_for_health_too(start: Start) -> None:
+    exporter = start(connections=1)
+    with contextlib.ExitStack() as stack:
+        for _ in range(1 + RESERVED):
+            stack.enter_context(connected(exporter)).sendall(HEALTHY[:5])
+        assert is_closing(until_end(stack.enter_context(connected(exporter))), 503)
+
+
+def test_a_connection_beyond_the_limit_is_as_the_others_once_there_is_room(start: Start) -> None:
+    exporter = start(connections=1)
+    with connected(exporter) as second:
+        with connected(exporter) as first:
+            first.sendall(HEALTHY + HEALTHY.replace(b"host: x", b"connection: close"))
+            second.sendall(HEALTHY)
+            answered(second, 1, b"healthy\n")
+            until_end(first)
+        second.sendall(DETECT)
+        answered(second, 1, b"detections")
+
+
+@pytest.mark.parametrize("kind", [b"h2c", b"websocket", b"x"])
+@pytest.mark.parametrize("parts", [1, 7])
+def test_a_request_that_asks_for_another_protocol_is_answered_in_this_one(
+    start: Start, kind: bytes, parts: int
+) -> None:
+    exporter = start()
+    asking = DETECT.replace(b"host: x", b"host: x\r\nconnection: upgrade, http2-settings\r\nupgrade: " + kind)
+    with connected(exporter) as connection:
+        requests = asking + HEALTHY + asking
+        size = len(requests) // parts + 1
+        for begin in range(0, len(requests), size):
+            connection.sendall(requests[begin : begin + size])
+        assert answered(connection, 2, b"detections").count(b"HTTP/1.1 200 OK") == 3
+
+
+def test_many_requests_that_ask_for_another_protocol_are_answered_one_by_one(start: Start) -> None:
+    exporter = start()
+    with connected(exporter) as connection:
+        connection.sendall(HEALTHY.replace(b"host: x", b"connection: upgrade\r\nupgrade: h2c") * 1000)
+        answered(connection, 1000, b"healthy\n")
+
+
+def test_nobody_is_connected_to_somewhere_else(start: Start) -> None:
+    exporter = start()
+    with connected(exporter) as connection:
+        connection.sendall(b"CONNECT example.com:443 HTTP/1.1\r\nhost: x\r\n\r\n" + HEALTHY)
+        answer = until_end(connection)
+    assert is_closing(answer, 400)
+    assert answer.count(b"HTTP/1.1") == 1
 
 
 def test_there_is_room_again_when_a_connection_ends(start: Start) -> None:

@@ -5,13 +5,16 @@ import contextlib
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors import Query
 from exporter import record
+from exporter.config import Limits
 from exporter.delivery import Delivery
+from exporter.formats import TooMany, Unreadable, native
 from exporter.sources.drop.positions import Identity, Position
+from soak.mutations import Mutations
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers(-(1 << 63), (1 << 64) - 1) | st.floats(allow_nan=False) | st.text(),
@@ -55,8 +58,34 @@ def test_positions_and_reused_ids_come_back():
 
 
 def test_whole_numbers_beyond_64_bits_are_kept_as_floats():
-    back = record.decode(record.encode(Delivery("push", [Query("a", metadata={"n": [1 << 70]})], 1.0), None))
-    assert back.queries[0].metadata == {"n": [float(1 << 70)]}
+    sent = {"n": [1 << 70, 10**400, -(10**400)]}
+    back = record.decode(record.encode(Delivery("push", [Query("a", metadata=sent)], 1.0), None))
+    assert back.queries[0].metadata == {"n": [float(1 << 70), float("inf"), float("-inf")]}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_was_taken_of_hostile_bodies_comes_back_from_their_records(seed):
+    mutations = Mutations(seed)
+    for body in (mutations.next().body for _ in range(500)):
+        with contextlib.suppress(Unreadable, TooMany):
+            queries, rejections = native.decode(body, Limits())
+            delivery = Delivery("push", queries, 1.0)
+            for written in (None, *([body] if queries and not rejections else [])):
+                back = record.decode(record.encode(delivery, written))
+                assert len(back.queries) == len(queries)
+                assert [query.id for query in back.queries] == [query.id for query in queries]
+
+
+@given(st.booleans(), st.data())
+@settings(deadline=None)
+def test_a_changed_record_is_a_typed_error_or_a_delivery(as_pushed, data):
+    query = Query({"embedding": np.arange(4, dtype="<f4")}, [0.5, 0.5], id="1")
+    delivery = Delivery("push", [query], 1.0, position=[1], reused=[query])
+    written = bytearray(record.encode(delivery, b'{"input": "a", "id": 1}' if as_pushed else None))
+    for _ in range(data.draw(st.integers(1, 3))):
+        written[data.draw(st.integers(0, len(written) - 1))] = data.draw(st.integers(0, 255))
+    with contextlib.suppress(ValueError):
+        assert isinstance(record.decode(bytes(written)), Delivery)
 
 
 @given(st.binary())

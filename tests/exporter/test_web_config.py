@@ -1,10 +1,15 @@
 """The web configuration file: what is accepted, and the exact text for everything that is not."""
 
+import contextlib
 from pathlib import Path
 
 import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from exporter.config_file import ConfigError
+from exporter.tls import WebFile
 from exporter.web_config import HEADERS, SUITES, WebConfig, read, warnings
 
 PAGE = (Path(__file__).parents[2] / "docs" / "tls.md").read_text()
@@ -233,3 +238,24 @@ def test_a_file_that_cannot_be_read_is_told(file: Path) -> None:
 def test_what_the_environment_gives_is_read(file: Path) -> None:
     file.write_text("basic_auth_users: {alice: '${HASH}'}")
     assert read(file, {"HASH": HASH}).config.basic_auth_users.hashes == {"alice": HASH}
+
+
+_keys = st.sampled_from(
+    [
+        *("tls_server_config", "http_server_config", "basic_auth_users", "cert_file", "key_file", "min_version"),
+        *("client_auth_type", "cipher_suites", "curve_preferences", "headers", "http2", *HEADERS),
+    ]
+)
+_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.sampled_from([HASH, "TLS13"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_keys | st.text(max_size=5), inner, max_size=4),
+)
+
+
+@given(_values.map(lambda tree: yaml.safe_dump(tree).encode()) | st.binary(max_size=60))
+@settings(deadline=None, max_examples=300)
+def test_garbage_gives_a_configuration_or_problems(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+    path = tmp_path_factory.mktemp("web") / "web.yml"
+    path.write_bytes(content)
+    with contextlib.suppress(ConfigError):
+        assert isinstance(WebFile(path).current().config, WebConfig)

@@ -35,6 +35,13 @@ class Arrival(NamedTuple):
     beside: str | None = None
 
 
+class Notices(NamedTuple):
+    """Names of files that writers have closed since the last time, and of those that are open."""
+
+    closed: frozenset[str]
+    open: frozenset[str]
+
+
 class _Sight(NamedTuple):
     identity: Identity
     since: float  # this identity
@@ -93,9 +100,19 @@ class Arrivals:
             self._open.discard(name)
             self._closed.add(name)
 
-    def look(self, files: dict[str, Identity], now: float) -> list[Arrival]:
+    def notices(self) -> Notices:
+        """What was told since the last time.
+
+        To be taken before the folder is listed: a notice of what happened after that would be held against a list that
+        does not show it, and be lost.
+        """
+        with self._lock:
+            closed, self._closed = self._closed, set()
+            return Notices(frozenset(closed), frozenset(self._open))
+
+    def look(self, files: dict[str, Identity], now: float, notices: Notices | None = None) -> list[Arrival]:
         """The complete ones of the files that are there now, oldest first; `now` runs on a steady clock."""
-        self._see(files, now)
+        self._see(files, now, notices or self.notices())
         beside = _beside(files)
         taken_along = set(beside.values())
         complete = [
@@ -105,16 +122,15 @@ class Arrivals:
         ]
         return sorted(complete, key=lambda arrival: (arrival.identity.mtime_ns, arrival.name))
 
-    def _see(self, files: dict[str, Identity], now: float) -> None:
+    def _see(self, files: dict[str, Identity], now: float, notices: Notices) -> None:
         with self._lock:
-            closed, self._closed = self._closed, set()
-            self._open &= files.keys()
+            self._open -= notices.open - files.keys()
         seen, self._sights = self._sights, {}
         for name, identity in files.items():
             sight = seen.get(name) or _Sight(identity, now, now, False)
             if sight.identity != identity:
                 sight = _Sight(identity, now, sight.first, False)
-            self._sights[name] = sight._replace(complete=sight.complete or name in closed)
+            self._sights[name] = sight._replace(complete=sight.complete or name in notices.closed)
 
     def _is_complete(self, name: str, beside: str | None, now: float) -> bool:
         if not self._is_whole(name, now):

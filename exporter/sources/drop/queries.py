@@ -135,13 +135,16 @@ class DropQueries:
         """Look through the folder, and try again to put away what could not be."""
         now = self._steady()
         self._look_at = now + LOOK_SECONDS
+        notices = self.arrivals.notices()
         files = self._files()
         if files is None:
+            for name in notices.closed:
+                self.arrivals.closed(name)
             return
         identities = set(files.values())
         self._stored = {identity: kept for identity, kept in self._stored.items() if identity in identities}
         self._tidy({identity[:2] for identity in identities}, now)
-        self._ready.extend(arrival for arrival in self.arrivals.look(files, now) if self._is_wanted(arrival))
+        self._ready.extend(arrival for arrival in self.arrivals.look(files, now, notices) if self._is_wanted(arrival))
         self.files.waiting = sum(self._is_pending(identity) for identity in identities)
 
     def _files(self) -> dict[str, Identity] | None:

@@ -32,6 +32,13 @@ def test_a_file_that_is_not_there_is_an_error(kind: str) -> None:
     ]
 
 
+def test_a_secret_for_pseudonyms_has_to_be_there_and_long(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("short and secret")
+    assert problems(f"access: {{pseudonym_secret_file: {tmp_path}/secret}}") == [
+        f"v.yml:1: access.pseudonym_secret_file: {tmp_path}/secret holds 16 bytes; expected a secret of at least 32"
+    ]
+
+
 def test_one_way_to_check_tokens_has_to_be_chosen() -> None:
     assert problems("access:\n  jwt: {issuer: a}") == [
         "v.yml:2: access.jwt: expected one of secret_file, public_key_file, jwks_file"

@@ -1,5 +1,6 @@
 """The key file."""
 
+import contextlib
 import hashlib
 import os
 import stat
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from exporter.access import AccessError, keys
 from tests.exporter.conftest import Clock
@@ -50,6 +53,24 @@ def test_what_root_makes_belongs_to_the_owner_of_the_folder(path: Path) -> None:
     os.chown(path.parent, 12345, 12346)
     make(path)
     assert {(file.stat().st_uid, file.stat().st_gid) for file in path.parent.iterdir()} == {(12345, 12346)}
+
+
+@given(st.binary(max_size=60) | st.just(b"[" * 100_000) | st.data())
+@settings(deadline=None)
+def test_a_file_of_garbage_gives_keys_or_the_typed_error(
+    tmp_path_factory: pytest.TempPathFactory, garbage: Any
+) -> None:
+    path = tmp_path_factory.mktemp("state") / "keys.json"
+    if not isinstance(garbage, bytes):
+        make(path, models=["a"], seconds=60)
+        content = bytearray(path.read_bytes())
+        for _ in range(garbage.draw(st.integers(1, 3))):
+            content[garbage.draw(st.integers(0, len(content) - 1))] = garbage.draw(st.integers(0, 255))
+        garbage = bytes(content)
+    path.write_bytes(garbage)
+    path.chmod(0o600)
+    with contextlib.suppress(AccessError):
+        keys.KeyFile(str(path)).find("vedette_x")
 
 
 def test_keys_made_at_the_same_time_are_all_kept(path: Path) -> None:

@@ -10,6 +10,8 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from exporter.access import AccessError, tokens
 from exporter.access.tokens import Refused, Tokens
@@ -95,6 +97,16 @@ def test_an_admin_token_implies_the_other_scopes(shared: Tokens) -> None:
 def test_what_is_not_signed_as_configured_or_says_something_odd_is_refused(shared: Tokens, wrong: str) -> None:
     assert reason(shared, wrong) == "invalid_token"
     assert len(shared) == 0
+
+
+@given(st.data())
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_changed_token_is_refused_and_nothing_else(shared: Tokens, data: st.DataObject) -> None:
+    good = token(models=["a"])
+    place = data.draw(st.integers(0, good.rindex(".") - 1))
+    changed = good[:place] + data.draw(st.characters(max_codepoint=255)) + good[place + 1 :]
+    for wrong in {changed, data.draw(st.text(st.characters(max_codepoint=255), max_size=30))} - {good}:
+        assert reason(shared, wrong) == "invalid_token"
 
 
 def test_an_expired_token_is_refused_as_expired(shared: Tokens) -> None:

@@ -1,6 +1,7 @@
 """Arrays and pictures inside JSON."""
 
 import base64
+import contextlib
 from typing import Any
 
 import numpy as np
@@ -151,3 +152,18 @@ def test_nothing_but_a_refusal_comes_of_values_of_any_type(value: Any) -> None:
     for sent in ({"pixels_base64": value, "shape": [1, 1]}, {"pixels_base64": "AA==", "shape": value, "dtype": value}):
         with pytest.raises(Refused):
             pixels_from_base64(sent, LIMITS)
+
+
+@given(st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=1, max_size=50))
+@settings(deadline=None)
+def test_a_vector_comes_back_as_it_was_packed(numbers: list[float]) -> None:
+    packed = np.array(numbers, "<f4")
+    assert np.array_equal(vector_from_base64(text(packed.tobytes()), LIMITS), packed)
+
+
+@given(st.binary(max_size=60) | st.text(max_size=60))
+@settings(deadline=None)
+def test_garbage_is_a_finite_vector_or_refused(garbage: bytes | str) -> None:
+    for sent in (garbage, *([text(garbage)] if isinstance(garbage, bytes) else [])):
+        with contextlib.suppress(Refused):
+            assert np.isfinite(vector_from_base64(sent, LIMITS)).all()

@@ -1,5 +1,6 @@
 """The native event and the Monitaur request."""
 
+import contextlib
 import json
 import math
 from typing import Any
@@ -14,6 +15,7 @@ from detectors import Query
 from exporter.config import Limits
 from exporter.delivery import Rejection
 from exporter.formats import REJECTION_CODES, Refused, TooMany, Unreadable, native
+from soak.mutations import Mutations
 
 LIMITS = Limits()
 
@@ -71,6 +73,13 @@ def test_an_empty_body_is_unreadable(body: bytes) -> None:
 def test_a_body_that_is_no_json_is_unreadable(body: bytes) -> None:
     with pytest.raises(Unreadable, match="no JSON object"):
         native.decode(body, LIMITS)
+
+
+def test_a_monitaur_request_that_is_broken_behind_its_fields_is_malformed() -> None:
+    for line in (b'{"input_data":"a"}x', b'{"input_data":"\xff"}', b'{"input_data":"a","b":' + b"[" * 2000 + b"}"):
+        with pytest.raises(Refused) as refused:
+            native.decode_line(line, LIMITS)
+        assert refused.value.code == "malformed"
 
 
 @pytest.mark.parametrize("body", [b"[", b'[{"input": "a"}', b'[{"input": "a"},]', b'[{"input": NaN}]', b"[] []"])
@@ -396,9 +405,7 @@ def test_a_timestamp_that_is_none_is_rejected(sent: Any, reason: str) -> None:
     ("field", "value"),
     [
         ("id", 1.5),
-        ("id", "x" * 1025),
         ("model", 5),
-        ("model", "x" * 1025),
         ("client", ["c"]),
         ("version", 1),
         ("modality", "smell"),
@@ -508,6 +515,15 @@ def test_a_valid_event_with_a_wrong_byte_raises_nothing_but_the_typed_errors(eve
     _taken_or_refused(bytes(body))
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_valid_bodies_of_every_kind_with_changes_raise_nothing_but_the_typed_errors(seed: int) -> None:
+    mutations = Mutations(seed)
+    for body in (mutations.next().body for _ in range(600)):
+        _decoded(body)
+        with contextlib.suppress(Refused):
+            native.decode_line(body, LIMITS)
+
+
 def _taken_or_refused(body: bytes) -> None:
     for wrapped in (body, b"[" + body + b"]", b'{"input":"a"}\n' + body):
         queries, rejections = _decoded(wrapped)
@@ -553,3 +569,63 @@ def test_bad_records_are_named_by_their_positions_and_the_others_taken(
 def test_attributes_that_are_null_are_none() -> None:
     [query], rejections = native.decode(b'{"input": "a", "attributes": null}', Limits())
     assert (query.metadata, list(rejections)) == ({}, [])
+
+
+# -- names and attributes
+
+LONG = "n" * (native.NAME_CHARACTERS + 1)
+
+
+@pytest.mark.parametrize("field", native.NAMES)
+@pytest.mark.parametrize("content", [{"input": "a"}, {"input_data": "a"}])
+def test_a_long_name_is_shortened_so_that_nobody_can_have_queries_rejected(field: str, content: dict[str, Any]) -> None:
+    found, other = (getattr(one({**content, field: LONG + end}), field) for end in ("a", "b"))
+    assert len(found) == native.NAME_CHARACTERS
+    assert found.startswith("nnn")
+    assert found != other
+    assert found == getattr(one({**content, field: found}), field)
+
+
+def test_long_names_are_shortened_wherever_they_come_from() -> None:
+    body = json.dumps({"input": "a", "id": LONG, "client": LONG, "model": LONG}).encode()
+    [pushed], _ = native.decode(body, LIMITS)
+    [_, in_array], _ = native.decode(b'[{"input":"b"},' + body + b"]", LIMITS)
+    from_file = native.from_fields(json.loads(body), LIMITS)
+    for query in (pushed, in_array, from_file):
+        assert {query.id, query.client, query.model} == {native.short_name(LONG)}
+    assert one({"input": "a", "id": 10**300}).id == native.short_name(str(10**300))
+
+
+@pytest.mark.parametrize(
+    ("event", "code"),
+    [
+        (b'{"client":"%b","input":5}', "wrong_type"),
+        (b'{"client":"%b"}', "missing_field"),
+        (b'{"client":"%b","input":', "malformed"),
+        (b'{"client":"%b","input_data":5}', "wrong_type"),
+        (b'{"input_data":"a","client":"%b","modality":"x"}', "wrong_type"),
+        (b'{"client":"%b","input":"a","x":"\\ud800"}', "malformed"),
+    ],
+)
+def test_what_else_is_wrong_with_a_record_of_a_long_name_is_still_found(event: bytes, code: str) -> None:
+    with pytest.raises(Refused) as refused:
+        native.decode_line(event % LONG.encode(), LIMITS)
+    assert refused.value.code == code
+
+
+def test_attributes_are_bounded_in_number() -> None:
+    allowed = {str(number): 1 for number in range(native.MOST_ATTRIBUTES)}
+    assert one({"input": "a", "attributes": allowed}).metadata == allowed
+    _, [rejection] = native.decode(json.dumps({"input": "a", "attributes": {**allowed, "x": 1}}).encode(), LIMITS)
+    assert (rejection.code, rejection.reason) == ("too_large", "attributes: 1001 of them, more than the 1000 allowed")
+
+
+def test_the_last_of_duplicate_keys_counts() -> None:
+    assert native.decode_line(b'{"input":"a","input":"b","client":"x","client":"y"}', LIMITS).client == "y"
+    assert native.decode_line(b'{"input":"a","input":"b"}', LIMITS).input_data == "b"
+
+
+def test_a_written_zero_byte_is_content_and_a_raw_one_is_no_json() -> None:
+    assert native.decode_line(b'{"input":"a\\u0000b"}', LIMITS).input_data == "a\0b"
+    with pytest.raises(Refused, match="no JSON object"):
+        native.decode_line(b'{"input":"a\0b"}', LIMITS)

@@ -1,14 +1,16 @@
+import contextlib
 import csv
 import io
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.formats import Refused, Unreadable
+from exporter.config import Limits
+from exporter.formats import Refused, Unreadable, native
 from exporter.formats.split import lines
-from exporter.formats.table import cells, event, header, number_or_text, rows
+from exporter.formats.table import FIELDS, cells, event, header, number_or_text, rows
 
 LIMIT = 1 << 20
 texts = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=12)
@@ -181,3 +183,20 @@ def test_a_row_beyond_the_limit_is_refused_and_the_rows_behind_it_are_read():
     assert records[1].refused
     assert records[-1].raw == b"b\n"
     assert records[-1].refused is None
+
+
+_cells = st.sampled_from(
+    [
+        *("", "1", "1e999", "-0", "9" * 30, "9" * 5000, "NaN", "a", "[1,0]", "[" * 5000, '{"logits": [1, 2]}', "{}"),
+        *('{"input": 1}', "[" + "9" * 400 + "]", '{"a": ' * 2000, "2026-01-31T12:00:00Z", "0.5", "[2]", '"', "\0"),
+    ]
+)
+
+
+@given(st.dictionaries(st.sampled_from(sorted(FIELDS)) | st.text("ab", min_size=1), _cells | st.text(max_size=8)))
+@settings(deadline=None)
+def test_whatever_stands_in_the_cells_is_a_query_or_refused(row):
+    columns = list(row)
+    raw = written([list(row.values())])
+    with contextlib.suppress(Refused):
+        assert native.from_fields(event(columns, raw), Limits()).input_data

@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from exporter.pipeline import Pipeline
 from exporter.sources.duplicates import Duplicates
 from exporter.sources.push import PushIntake
 from exporter.sources.reply import Reply
+from exporter.storage.journal import Journal
 from tests.exporter.conftest import Clock
 
 
@@ -128,7 +130,7 @@ def test_wrong_records_beyond_what_a_body_may_hold_are_413_and_not_told_one_by_o
         assert reply.status == 413
         assert len(reply.body) < 100
     assert intake.push(b'{"input":"a"}\n' * 99 + b"{}\n").result().status == 202
-    assert intake.counts.rejected["too_large"] == 101 + 1001 + 101 + 101
+    assert intake.counts.rejected["too_large"] == 1000 + 1001 + 101 + 101
 
 
 def test_a_body_that_finds_no_room_is_429_and_none_of_it_is_taken(make: Make) -> None:
@@ -175,3 +177,21 @@ def test_of_equal_bodies_at_once_each_query_is_taken_once(make: Make) -> None:
         sender.join(30)
     assert counts(intake) == (4000, 3500, {})
     assert intake.pipeline.waiting == 500
+
+
+@pytest.mark.parametrize("sync", [False, True])
+def test_at_the_bound_of_the_journal_nothing_is_taken_and_everything_counted(
+    config: Callable[..., Config], clock: Clock, tmp_path: Path, sync: bool
+) -> None:
+    pipeline = Pipeline(Models(config()), 100, 1 << 20, clock)
+    journal = Journal(tmp_path / "journal", max_bytes=500, sync=sync)
+    journal.start()
+    duplicates = Duplicates()
+    intake = PushIntake(Ledger(pipeline, journal, sync), duplicates, Limits(), clock)
+    event = {"input": "x" * 600, "id": "1"}
+    for _ in range(2):  # what was refused is no duplicate
+        reply = intake.push(json.dumps([event, event | {"id": "2"}]).encode()).result(10)
+        assert (reply.status, reply.retry_after) == (507, 10)
+    assert intake.counts.rejected == {"not_stored": 4}
+    assert (intake.counts.accepted, pipeline.waiting) == (0, 0)
+    journal.stop()

@@ -1,10 +1,12 @@
 """Snapshot files."""
 
+import zlib
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.storage.snapshot import Snapshots
+from exporter.storage.snapshot import MAGIC, VERSION, Snapshots
 
 
 def test_the_newest_comes_first_and_the_one_before_is_kept(tmp_path):
@@ -35,6 +37,16 @@ def test_no_flipped_byte_goes_unnoticed(tmp_path_factory, data):
     content[data.draw(st.integers(0, len(content) - 1))] ^= data.draw(st.integers(1, 255))
     path.write_bytes(content)
     assert list(snapshots.load()) == []
+
+
+@given(st.binary(max_size=60) | st.just(b"\x91" * 100_000) | st.just(b"\xa1\xff"))
+@settings(deadline=None)
+def test_garbage_with_the_right_checksum_is_some_state_or_set_aside(tmp_path_factory, garbage):
+    folder = tmp_path_factory.mktemp("state")
+    head = MAGIC + VERSION.to_bytes(4, "little") + zlib.crc32(garbage).to_bytes(4, "little")
+    (folder / f"{1:020d}.snapshot").write_bytes(head + garbage)
+    snapshots = Snapshots(folder)
+    assert len(list(snapshots.load())) + snapshots.set_aside == 1
 
 
 def test_a_write_that_fails_leaves_the_old_one(tmp_path, monkeypatch):

@@ -80,6 +80,24 @@ def test_a_closed_file_is_complete_at_once_and_until_it_changes(arrivals):
     assert arrivals.look({"a.csv": identity(1, size=11)}, 0.2) == []
 
 
+def test_a_notice_of_what_came_after_the_folder_was_listed_is_kept_for_the_next_look():
+    arrivals = Arrivals(9999.0)
+    notices, listed = arrivals.notices(), {}
+    arrivals.created("a.csv")
+    arrivals.closed("a.csv")
+    assert arrivals.look(listed, 0.0, notices) == []
+    assert names(arrivals.look({"a.csv": identity(1)}, 0.1)) == ["a.csv"]
+
+
+def test_a_file_that_was_created_after_the_folder_was_listed_is_still_open():
+    arrivals = Arrivals(1.0)
+    notices = arrivals.notices()
+    arrivals.created("a.csv")
+    arrivals.look({}, 0.0, notices)
+    assert arrivals.look({"a.csv": identity(1)}, 0.0) == []
+    assert arrivals.look({"a.csv": identity(1)}, 29.0) == []
+
+
 def test_a_file_that_its_writer_holds_open_waits_for_it_but_not_for_ever(arrivals):
     arrivals.created("a.csv")
     files = {"a.csv": identity(1)}

@@ -2,6 +2,8 @@ import logging
 import os
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from exporter.sources.drop.positions import Identity, Position, load, save
 
@@ -22,7 +24,7 @@ def test_without_a_file_there_are_none(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", '{"version": 1}', '{"version": 2, "files": []}', '{"version": 1, "files": [{}]}']
+    "text", ["", "{", "[" * 100_000, '{"version": 1}', '{"version": 2, "files": []}', '{"version": 1, "files": [{}]}']
 )
 def test_a_file_of_no_use_is_set_aside_with_a_warning(tmp_path, caplog, text):
     path = tmp_path / "positions.json"
@@ -32,6 +34,14 @@ def test_a_file_of_no_use_is_set_aside_with_a_warning(tmp_path, caplog, text):
     assert "unfinished files are read anew" in caplog.text
     assert (tmp_path / "positions.json.unreadable").read_text() == text
     assert not path.exists()
+
+
+@given(st.binary(max_size=60) | st.binary(max_size=20).map(b'{"version": 1, "files": [{"name":'.__add__))
+@settings(deadline=None)
+def test_garbage_gives_positions_or_none(tmp_path_factory, garbage):
+    path = tmp_path_factory.mktemp("state") / "positions.json"
+    path.write_bytes(garbage)
+    assert load(path) == []
 
 
 def test_a_torn_write_leaves_the_old_positions(tmp_path, monkeypatch):
