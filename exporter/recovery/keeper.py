@@ -7,7 +7,7 @@ before: the same program, the same configuration, no record missing; else all be
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -27,11 +27,14 @@ from exporter.version import VERSION
 
 log = logging.getLogger(__name__)
 
+#: the only source with positions: the drop directory
+DROP = "drop"
+
 
 class Keeper:
     """Recovers once, then saves every `interval` seconds until stopped.
 
-    holds: whether the file of a position is still to be read or put away; other positions need not be kept.
+    kept: of the judged positions of files, those that a restart still needs.
     answered: told the answers of replayed queries, for senders who did not get theirs.
     """
 
@@ -42,13 +45,13 @@ class Keeper:
         pipeline: Pipeline,
         duplicates: Duplicates,
         journal: Journal,
-        holds: Callable[[Position], bool] = lambda position: True,
+        kept: Callable[[Iterable[Position]], list[Position]] = list,
         answered: Callable[[Delivery, Any], None] = lambda delivery, outcomes: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.config = config
         self._pipeline, self._duplicates, self._journal = pipeline, duplicates, journal
-        self._holds, self._answered, self._clock = holds, answered, clock
+        self._kept, self._answered, self._clock = kept, answered, clock
         self._folder = folder
         self._snapshots, self._windows = Snapshots(folder), Windows(folder)
         #: of the snapshot before
@@ -82,7 +85,7 @@ class Keeper:
         self._pipeline.models.observe_anew()
         self.recovering = False
         self.save()  # so that there always is one, and it is of this program and configuration
-        return [position for (source, _), position in self._pipeline.positions.items() if source == "drop"]
+        return list(self._pipeline.positions.values())
 
     def _load(self) -> tuple[int, bool]:
         """The record up to which the newest good snapshot goes, and whether its counts may go on."""
@@ -175,9 +178,8 @@ class Keeper:
         with self._duplicates.lock:
             waiting = [delivery.entries for delivery in pipeline.unjudged()]
             duplicates = self._duplicates.dump(without=waiting)
-        for place, position in list(pipeline.positions.items()):
-            if not self._holds(position):
-                del pipeline.positions[place]
+        kept = self._kept(pipeline.positions.values())
+        pipeline.positions = {(DROP, position.stream): position for position in kept}
         return pipeline.judged, {
             "judging": judging_digest(self.config),
             "epoch": self.epoch,
@@ -189,7 +191,6 @@ class Keeper:
 
 
 def _position(plain: Any) -> Position:
-    """The only source with positions is the drop directory."""
     return msgspec.convert(plain, Position)
 
 

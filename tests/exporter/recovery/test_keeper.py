@@ -11,6 +11,7 @@ from exporter.ledger import Ledger
 from exporter.models import Models
 from exporter.pipeline import Pipeline
 from exporter.recovery.keeper import Keeper
+from exporter.sources.drop.queries import DropQueries
 from exporter.sources.duplicates import Duplicates
 from exporter.sources.push import PushIntake
 from exporter.storage.journal import Journal
@@ -30,8 +31,10 @@ class Run:
 
     pipeline: Pipeline
     journal: Journal
+    ledger: Ledger
     keeper: Keeper
     push_intake: PushIntake
+    drop: DropQueries
 
     def push(self, *events: dict) -> int:
         answer = self.push_intake.push(b"\n".join(map(msgspec.json.encode, events)))
@@ -44,6 +47,15 @@ class Run:
         for delivery in waiting:
             self.pipeline.withdraw(delivery)
             self.pipeline.judge([delivery])
+
+    def read(self, chunks: int) -> None:
+        """Read so many chunks of the drop directory, each judged before the next."""
+        for _ in range(chunks):
+            delivery = self.drop.poll()
+            if delivery is not None:
+                self.ledger.take(delivery)
+                self.judge()
+        self.drop.close()
 
     def state(self) -> dict:
         """Counts, windows and what the detectors say of themselves."""
@@ -61,13 +73,15 @@ class Run:
         self.journal.stop()
 
 
-def live(folder: Path, config: Config, clock=lambda: 1000.0) -> Run:
+def live(folder: Path, config: Config, clock=lambda: 1000.0, drop: Path | None = None) -> Run:
     pipeline = Pipeline(Models(config), 10_000, 1 << 30, clock)
     duplicates = Duplicates()
     journal = Journal(folder / "journal", max_bytes=1 << 30, sync=False)
-    keeper = Keeper(folder, config, pipeline, duplicates, journal, clock=clock)
-    keeper.recover()
-    return Run(pipeline, journal, keeper, PushIntake(Ledger(pipeline, journal, False), duplicates, Limits(), clock))
+    dropped = DropQueries(str(drop or folder), Limits(), settle_seconds=0.0, clock=clock)
+    keeper = Keeper(folder, config, pipeline, duplicates, journal, kept=dropped.kept, clock=clock)
+    dropped.seek(keeper.recover())
+    ledger = Ledger(pipeline, journal, False)
+    return Run(pipeline, journal, ledger, keeper, PushIntake(ledger, duplicates, Limits(), clock), dropped)
 
 
 @pytest.fixture
@@ -177,3 +191,20 @@ def test_a_disk_that_refuses_the_snapshot_is_counted_and_the_journal_stays(tmp_p
     assert run.keeper.failures == 1
     run.kill()
     assert live(tmp_path, configured).state()["queries"] == 5
+
+
+def test_a_drop_file_that_was_judged_in_part_is_gone_on_with_after_a_crash(tmp_path, configured):
+    """The first snapshot of the new run is written before the folder is looked at."""
+    (tmp_path / "drop").mkdir()
+    (tmp_path / "drop" / "a.ndjson").write_bytes(b"\n".join(map(msgspec.json.encode, events(0, 2500))))
+    run = live(tmp_path / "state", configured, drop=tmp_path / "drop")
+    run.read(1)
+    run.kill()
+    for killed_after in (0, 1, 10):
+        run = live(tmp_path / "state", configured, drop=tmp_path / "drop")
+        run.read(killed_after)
+        run.kill()
+    assert run.state()["queries"] == 2500
+    assert [path.name for path in (tmp_path / "drop" / "done").iterdir()] == ["a.ndjson"]
+    assert run.keeper.save()
+    assert run.pipeline.positions == {}
