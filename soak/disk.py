@@ -1,0 +1,148 @@
+"""A full disk under load: what cannot be kept is refused, nothing that was acknowledged is lost, and it goes on.
+
+The state folder is a small file system in memory, which is filled up to its last byte; without root, the files of the
+process may not grow any more, which only its own writes notice.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import requests
+
+from soak.crash import Run
+from soak.report import Report
+from soak.service import Service, eventually, get
+
+DISK_BYTES = 128 << 20
+#: bytes beyond which no file grows while there is no room, without root
+FILE_BYTES = 4096
+#: refused because it could not be kept
+NOT_STORED = 507
+
+
+def full_disk(seconds: float = 20.0) -> Report:
+    """A quarter of the time with room, half without (with a kill -9 in the middle of it), a quarter with room again."""
+    with TemporaryDirectory() as name, _disk(Path(name, "disk")) as is_real:
+        folder = Path(name)
+        report = Report(f"full disk: {'a file system in memory' if is_real else 'a limit on the size of files'}")
+        run = Run(folder, folder / "disk")
+        with run:
+            eventually("the service to be ready", run.service.is_ready)
+            time.sleep(seconds / 4)
+            room = Room(run.service, folder / "disk" / "ballast" if is_real else None)
+            watch = Watch(run)
+            watch.start()
+            room.take()
+            time.sleep(seconds / 4)
+            watch.pause()
+            run.restart(signal.SIGKILL)
+            room.take()
+            eventually("the service to be ready on the full disk", run.service.is_ready)
+            watch.go_on()
+            time.sleep(seconds / 4)
+            refused = run.load.statuses()[NOT_STORED]
+            failed = run.service.page()["vedette_snapshot_failures_total"]
+            room.give()
+            taken = sum(len(sender.acknowledged) for sender in run.load.senders)
+            eventually("queries to be taken again", lambda: len(run.load.acknowledged()) > taken)
+            time.sleep(seconds / 4)
+            watch.stop()
+        report.figure("refused with 507 while it was full", refused)
+        report.figure("snapshots that failed after the kill", int(failed))
+        report.figure("looks at /metrics and /-/healthy while full", watch.looks)
+        report.figure("slowest of them", f"{watch.slowest * 1000:.0f} ms")
+        report.figure("answers by status", dict(sorted(run.load.statuses().items())))
+        report.promise(refused > 0, "nothing was refused with 507: the disk was not full")
+        report.promise(failed > 0, "no snapshot failed: the disk was not full")
+        report.promise(not watch.unanswered, f"{watch.unanswered} looks at /metrics or /-/healthy were not answered")
+        unexpected = set(run.load.statuses()) - {200, 202, 409, 429, 503, NOT_STORED}
+        report.promise(not unexpected, f"answers of status {unexpected}")
+        run.conclude(report)
+        return report
+
+
+@contextlib.contextmanager
+def _disk(place: Path) -> Iterator[bool]:
+    """A small file system at this place; False, and a plain folder, where that is not permitted."""
+    place.mkdir()
+    mounted = os.geteuid() == 0 and not subprocess.call(
+        ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(place)]
+    )
+    try:
+        yield mounted
+    finally:
+        if mounted:
+            subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
+class Room:
+    """The room on the disk: taken by a ballast file, or from the process by a limit on its files."""
+
+    def __init__(self, service: Service, ballast: Path | None) -> None:
+        self._service, self._ballast = service, ballast
+
+    def take(self) -> None:
+        """Leave none."""
+        if self._ballast is None:
+            self._service.limit_files(FILE_BYTES)
+            return
+        with contextlib.suppress(OSError), self._ballast.open("ab", buffering=0) as ballast:
+            while ballast.write(bytes(1 << 16)):
+                pass
+
+    def give(self) -> None:
+        """Give it back."""
+        if self._ballast is None:
+            self._service.limit_files(-1)
+        else:
+            self._ballast.unlink()
+
+
+class Watch(threading.Thread):
+    """Looks at `/metrics` and `/-/healthy` five times a second, except while it pauses."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(name="watch")
+        self._url = run.service.url
+        self._stopping, self._looking = threading.Event(), threading.Event()
+        self._lock = threading.Lock()
+        self._looking.set()
+        self.looks = self.unanswered = 0
+        self.slowest = 0.0
+
+    def run(self) -> None:
+        while not self._stopping.wait(0.2):
+            with self._lock:
+                if self._looking.is_set():
+                    self._look("/metrics")
+                    self._look("/-/healthy")
+
+    def _look(self, path: str) -> None:
+        begun = time.monotonic()
+        try:
+            self.unanswered += not get(self._url + path).ok
+        except requests.RequestException:
+            self.unanswered += 1
+        self.looks += 1
+        self.slowest = max(self.slowest, time.monotonic() - begun)
+
+    def pause(self) -> None:
+        """Look no more for now."""
+        with self._lock:
+            self._looking.clear()
+
+    def go_on(self) -> None:
+        """Look again."""
+        self._looking.set()
+
+    def stop(self) -> None:
+        """End."""
+        self._stopping.set()
+        self.join()
