@@ -17,11 +17,14 @@ import msgspec
 from exporter import record
 from exporter.config import Config
 from exporter.delivery import Delivery
+from exporter.models import Models
 from exporter.pipeline import Pipeline
 from exporter.recovery.windows import References, Windows
 from exporter.sources.drop.positions import Position
 from exporter.sources.duplicates import Duplicates
+from exporter.storage.files import Files
 from exporter.storage.journal import Journal, JournalGap
+from exporter.storage.rows import DamagedRows
 from exporter.storage.snapshot import Snapshots
 from exporter.version import VERSION
 
@@ -48,12 +51,13 @@ class Keeper:
         kept: Callable[[Iterable[Position]], list[Position]] = list,
         answered: Callable[[Delivery, Any], None] = lambda delivery, outcomes: None,
         clock: Callable[[], float] = time.time,
+        files: Files | None = None,
     ) -> None:
         self.config = config
         self._pipeline, self._duplicates, self._journal = pipeline, duplicates, journal
         self._kept, self._answered, self._clock = kept, answered, clock
         self._folder = folder
-        self._snapshots, self._windows = Snapshots(folder), Windows(folder)
+        self._snapshots, self._windows = Snapshots(folder, files), Windows(folder, files)
         #: of the snapshot before
         self._rows: References = {}
         self._saving = threading.Lock()
@@ -88,21 +92,33 @@ class Keeper:
         return list(self._pipeline.positions.values())
 
     def _load(self) -> tuple[int, bool]:
-        """The record up to which the newest good snapshot goes, and whether its counts may go on."""
+        """The record up to which the newest good snapshot goes, and whether its counts may go on.
+
+        The one before, with what came after it, is better than one whose windows cannot be read; that is better than
+        none.
+        """
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for number, state in self._snapshots.load():
-            try:
-                return number, self._restore(number, state)
-            except Exception as error:  # checked by its checksum, so it is of another kind
-                log.warning("a snapshot cannot be taken over", extra={"reason": f"{type(error).__name__}: {error}"})
-                self._snapshots.reject(number)
+        for whole in (True, False):
+            for number, state in self._snapshots.load():
+                try:
+                    return number, self._restore(number, state, whole)
+                except (DamagedRows, OSError) as error:
+                    log.warning("the windows of a snapshot cannot be read", extra={"reason": str(error)})
+                except Exception as error:  # checked by its checksum, so it is of another kind
+                    log.warning("a snapshot cannot be taken over", extra={"reason": f"{type(error).__name__}: {error}"})
+                    self._snapshots.reject(number)
+                self._pipeline.watch(Models(self.config))  # with nothing of what was half taken over
+        self._rows = {}
         return 0, True
 
-    def _restore(self, number: int, state: Mapping[str, Any]) -> bool:
+    def _restore(self, number: int, state: Mapping[str, Any], whole: bool) -> bool:
+        """Take a state over; whether its counts may go on. Raises what kept windows from being read if `whole`."""
         proven = bool(state["judging"] == judging_digest(self.config))
         self._duplicates.load(state["duplicates"])
         self._rows = state["rows"]
         proven &= self._pipeline.models.load(state["models"], self._windows.read(self._rows))
+        if whole and self._windows.damage is not None:
+            raise self._windows.damage
         self._pipeline.positions = {
             (source, stream): _position(position) for source, stream, position in state["positions"]
         }
