@@ -7,6 +7,7 @@ from collections.abc import Callable
 from soak.crash import KILLED, crash
 from soak.disk import full_disk
 from soak.report import Report
+from soak.steady import overload, steady
 
 #: in the order in which they run; each takes the seconds that its load lasts, or its own default
 PROOFS: dict[str, Callable[[argparse.Namespace], Report]] = {
@@ -15,6 +16,8 @@ PROOFS: dict[str, Callable[[argparse.Namespace], Report]] = {
         for how in KILLED
     },
     "full-disk": lambda options: full_disk(options.seconds or 20.0),
+    "overload": lambda options: overload(options.seconds or 60.0),
+    "steady": lambda options: steady(options.seconds or 600.0),
 }
 
 

@@ -8,17 +8,15 @@ import contextlib
 import os
 import signal
 import subprocess
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import requests
-
 from soak.crash import Run
 from soak.report import Report
-from soak.service import Service, eventually, get
+from soak.service import Service, eventually
+from soak.watch import Watch
 
 DISK_BYTES = 128 << 20
 #: bytes beyond which no file grows while there is no room, without root
@@ -37,7 +35,7 @@ def full_disk(seconds: float = 20.0) -> Report:
             eventually("the service to be ready", run.service.is_ready)
             time.sleep(seconds / 4)
             room = Room(run.service, folder / "disk" / "ballast" if is_real else None)
-            watch = Watch(run)
+            watch = Watch(run.service.url)
             watch.start()
             room.take()
             time.sleep(seconds / 4)
@@ -45,7 +43,7 @@ def full_disk(seconds: float = 20.0) -> Report:
             run.restart(signal.SIGKILL)
             room.take()
             eventually("the service to be ready on the full disk", run.service.is_ready)
-            watch.go_on()
+            watch.pause(False)
             time.sleep(seconds / 4)
             refused = run.load.statuses()[NOT_STORED]
             failed = run.service.page()["vedette_snapshot_failures_total"]
@@ -103,46 +101,3 @@ class Room:
             self._service.limit_files(-1)
         else:
             self._ballast.unlink()
-
-
-class Watch(threading.Thread):
-    """Looks at `/metrics` and `/-/healthy` five times a second, except while it pauses."""
-
-    def __init__(self, run: Run) -> None:
-        super().__init__(name="watch")
-        self._url = run.service.url
-        self._stopping, self._looking = threading.Event(), threading.Event()
-        self._lock = threading.Lock()
-        self._looking.set()
-        self.looks = self.unanswered = 0
-        self.slowest = 0.0
-
-    def run(self) -> None:
-        while not self._stopping.wait(0.2):
-            with self._lock:
-                if self._looking.is_set():
-                    self._look("/metrics")
-                    self._look("/-/healthy")
-
-    def _look(self, path: str) -> None:
-        begun = time.monotonic()
-        try:
-            self.unanswered += not get(self._url + path).ok
-        except requests.RequestException:
-            self.unanswered += 1
-        self.looks += 1
-        self.slowest = max(self.slowest, time.monotonic() - begun)
-
-    def pause(self) -> None:
-        """Look no more for now."""
-        with self._lock:
-            self._looking.clear()
-
-    def go_on(self) -> None:
-        """Look again."""
-        self._looking.set()
-
-    def stop(self) -> None:
-        """End."""
-        self._stopping.set()
-        self.join()
