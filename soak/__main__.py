@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from soak.crash import KILLED, crash
 from soak.disk import full_disk
+from soak.pause import pause
 from soak.report import Report
 from soak.steady import overload, steady
 
@@ -16,6 +17,7 @@ PROOFS: dict[str, Callable[[argparse.Namespace], Report]] = {
         for how in KILLED
     },
     "full-disk": lambda options: full_disk(options.seconds or 20.0),
+    "snapshot": lambda options: pause(),
     "overload": lambda options: overload(options.seconds or 60.0),
     "steady": lambda options: steady(options.seconds or 600.0),
 }

@@ -19,6 +19,7 @@ from exporter.config import Config
 from exporter.delivery import Delivery
 from exporter.models import Models
 from exporter.pipeline import Pipeline
+from exporter.recovery.remembered import DamagedIds, Remembered
 from exporter.recovery.windows import References, Windows
 from exporter.sources.drop.positions import Position
 from exporter.sources.duplicates import Duplicates
@@ -58,8 +59,10 @@ class Keeper:
         self._kept, self._answered, self._clock = kept, answered, clock
         self._folder = folder
         self._snapshots, self._windows = Snapshots(folder, files), Windows(folder, files)
-        #: of the snapshot before
+        self._remembered = Remembered(folder, duplicates, files)
+        #: of the snapshot before: the files of its windows, and its ids
         self._rows: References = {}
+        self._ids: Mapping[str, Any] = {}
         self._saving = threading.Lock()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -102,20 +105,20 @@ class Keeper:
             for number, state in self._snapshots.load():
                 try:
                     return number, self._restore(number, state, whole)
-                except (DamagedRows, OSError) as error:
-                    log.warning("the windows of a snapshot cannot be read", extra={"reason": str(error)})
+                except (DamagedRows, DamagedIds, OSError) as error:
+                    log.warning("windows or ids of a snapshot cannot be read", extra={"reason": str(error)})
                 except Exception as error:  # checked by its checksum, so it is of another kind
                     log.warning("a snapshot cannot be taken over", extra={"reason": f"{type(error).__name__}: {error}"})
                     self._snapshots.reject(number)
                 self._pipeline.watch(Models(self.config))  # with nothing of what was half taken over
-        self._rows = {}
+        self._rows, self._ids = {}, {}
         return 0, True
 
     def _restore(self, number: int, state: Mapping[str, Any], whole: bool) -> bool:
         """Take a state over; whether its counts may go on. Raises what kept windows from being read if `whole`."""
         proven = bool(state["judging"] == judging_digest(self.config))
-        self._duplicates.load(state["duplicates"])
-        self._rows = state["rows"]
+        self._remembered.load(state["duplicates"], whole)
+        self._rows, self._ids = state["rows"], state["duplicates"]
         proven &= self._pipeline.models.load(state["models"], self._windows.read(self._rows))
         if whole and self._windows.damage is not None:
             raise self._windows.damage
@@ -178,9 +181,11 @@ class Keeper:
                 self._windows.catch_up(lambda: self._pipeline.models, self._pipeline.between)
                 number, state = self._pipeline.between(self._state)
                 self._windows.sync()
+                state["duplicates"] = self._remembered.write(state["duplicates"])
                 self._journal.forget(self._snapshots.save(number, state))
                 self._windows.remove_others(self._rows)
-                self._rows = state["rows"]
+                self._remembered.remove_others(self._ids, state["duplicates"])
+                self._rows, self._ids = state["rows"], state["duplicates"]
             except OSError as error:
                 self.failures += 1
                 log.error("no snapshot was written", extra={"reason": error.strerror or str(error)})
@@ -193,7 +198,7 @@ class Keeper:
         pipeline = self._pipeline
         with self._duplicates.lock:
             waiting = [delivery.entries for delivery in pipeline.unjudged()]
-            duplicates = self._duplicates.dump(without=waiting)
+            duplicates = self._remembered.copy(waiting)
         kept = self._kept(pipeline.positions.values())
         pipeline.positions = {(DROP, position.stream): position for position in kept}
         return pipeline.judged, {

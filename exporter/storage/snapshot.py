@@ -16,7 +16,7 @@ from exporter.storage.files import Files, close_quietly, replace
 
 log = logging.getLogger(__name__)
 
-MAGIC, VERSION = b"vedette snapshot", 1
+MAGIC, VERSION = b"vedette snapshot", 2
 SUFFIX, KEPT = ".snapshot", 2
 
 

@@ -146,7 +146,7 @@ def test_windows_that_cannot_be_read_come_back_from_the_snapshot_before(tmp_path
     again = live(tmp_path, configured)
     assert again.state() == run.state()
     assert again.keeper.epoch == run.keeper.epoch
-    assert "the windows of a snapshot cannot be read" in caplog.text
+    assert "windows or ids of a snapshot cannot be read" in caplog.text
 
 
 def test_where_no_windows_can_be_read_they_begin_anew_and_the_others_go_on(tmp_path, configured):
