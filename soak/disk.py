@@ -46,7 +46,9 @@ def full_disk(seconds: float = 20.0) -> Report:
             watch.pause(False)
             time.sleep(seconds / 4)
             refused = run.load.statuses()[NOT_STORED]
-            failed = run.service.page()["vedette_snapshot_failures_total"]
+            page, log = run.service.page(), run.service.log.read_text()
+            failed = page["vedette_snapshot_failures_total"]
+            counted = page['vedette_queries_rejected_total{reason="not_stored",source="push"}']
             room.give()
             taken = sum(len(sender.acknowledged) for sender in run.load.senders)
             eventually("queries to be taken again", lambda: len(run.load.acknowledged()) > taken)
@@ -58,6 +60,9 @@ def full_disk(seconds: float = 20.0) -> Report:
         report.figure("slowest of them", f"{watch.slowest * 1000:.0f} ms")
         report.figure("answers by status", dict(sorted(run.load.statuses().items())))
         report.promise(refused > 0, "nothing was refused with 507: the disk was not full")
+        report.promise(counted > 0, "the refused are not counted as not_stored")
+        report.promise("cannot write the journal" in log, "the log says nothing of the journal")
+        report.promise("no snapshot was written" in log, "the log says nothing of the snapshot")
         report.promise(failed > 0, "no snapshot failed: the disk was not full")
         report.promise(not watch.unanswered, f"{watch.unanswered} looks at /metrics or /-/healthy were not answered")
         unexpected = set(run.load.statuses()) - {200, 202, 409, 429, 503, NOT_STORED}

@@ -55,7 +55,10 @@ class Snapshots:
         """Set a snapshot aside: it stays for people to look at."""
         self.set_aside += 1
         path = self._path(number)
-        self._files.rename(path, path.with_suffix(".unusable"))
+        try:
+            self._files.rename(path, path.with_suffix(".unusable"))
+        except OSError as error:  # it is passed over the next time too
+            log.error("cannot set a snapshot aside", extra={"path": str(path), "reason": error.strerror})
 
     def _path(self, number: int) -> Path:
         return self._folder / f"{number:020d}{SUFFIX}"
