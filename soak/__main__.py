@@ -19,7 +19,7 @@ PROOFS: dict[str, Callable[[argparse.Namespace], Report]] = {
     "full-disk": lambda options: full_disk(options.seconds or 20.0),
     "snapshot": lambda options: pause(),
     "overload": lambda options: overload(options.seconds or 60.0),
-    "steady": lambda options: steady(options.seconds or 600.0),
+    "steady": lambda options: steady(options.seconds or 600.0, options.share),
 }
 
 
@@ -29,6 +29,7 @@ def main() -> None:
     parser.add_argument("proofs", nargs="*", choices=[[], *PROOFS], default=[], metavar="PROOF", help=", ".join(PROOFS))
     parser.add_argument("--seconds", type=float, help="how long the load of each proof lasts")
     parser.add_argument("--ends", type=int, default=20, help="how often the process is ended at least: %(default)s")
+    parser.add_argument("--share", type=float, default=0.8, help="of the measured rate, in steady load: %(default)s")
     parser.add_argument("--seed", type=int, default=0, help="of when and how it is ended: %(default)s")
     options = parser.parse_args()
     broken = 0
