@@ -26,15 +26,16 @@ class Pushed:
 class Pusher:
     """Pushes `rate` queries a second in bodies of `each`, as fast as it can if `rate` is 0, until it is stopped.
 
-    label: begins the ids, so that no two pushers send the same. most: queries after which it ends by itself.
+    label: begins the texts, and the ids if there are any, so that no two pushers send the same. most: queries after
+    which it ends by itself.
     """
 
-    def __init__(self, url: str, rate: float, each: int, label: str, most: int = 1 << 62) -> None:
+    def __init__(self, url: str, rate: float, each: int, label: str, most: int = 1 << 62, ids: bool = True) -> None:
         context = multiprocessing.get_context("spawn")
         self._here, there = context.Pipe()
         self._stopping = context.Event()
         self._process = context.Process(
-            target=_push, args=(url, rate, each, label, most, self._stopping, there), daemon=True
+            target=_push, args=(url, rate, each, label, most, ids, self._stopping, there), daemon=True
         )
         self._process.start()
 
@@ -50,12 +51,12 @@ class Pusher:
         return pushed
 
 
-def _push(url: str, rate: float, each: int, label: str, most: int, stopping: Any, answer: Any) -> None:
+def _push(url: str, rate: float, each: int, label: str, most: int, ids: bool, stopping: Any, answer: Any) -> None:
     pushed, lock = Pushed(), threading.Lock()
     threads = [
         threading.Thread(
             target=_push_one,
-            args=(url, rate / THREADS, each, f"{label}-{place}", most // THREADS, stopping, pushed, lock),
+            args=(url, rate / THREADS, each, f"{label}-{place}", most // THREADS, ids, stopping, pushed, lock),
         )
         for place in range(THREADS)
     ]
@@ -67,13 +68,21 @@ def _push(url: str, rate: float, each: int, label: str, most: int, stopping: Any
 
 
 def _push_one(
-    url: str, rate: float, each: int, label: str, most: int, stopping: Any, pushed: Pushed, lock: threading.Lock
+    url: str,
+    rate: float,
+    each: int,
+    label: str,
+    most: int,
+    ids: bool,
+    stopping: Any,
+    pushed: Pushed,
+    lock: threading.Lock,
 ) -> None:
     due, number = time.monotonic(), 0
     with requests.Session() as http:
         http.trust_env = False
         while number < most and not stopping.is_set():
-            body = "\n".join(line(f"{label}-{place}") for place in range(number, number + each))
+            body = "\n".join(line(f"{label}-{place}", ids) for place in range(number, number + each))
             number += each
             if rate:
                 due += each / rate
@@ -87,6 +96,7 @@ def _push_one(
                 stopping.wait(0.1)
 
 
-def line(name: str) -> str:
-    """A query whose content follows from its id."""
-    return f'{{"id":"{name}","model":"m","client":"c","input":"what about the order {name}?","output":[0.7,0.3]}}'
+def line(name: str, has_id: bool = True) -> str:
+    """A query whose content follows from its name, which is its id if it has one."""
+    id_ = f'"id":"{name}",' if has_id else ""
+    return f'{{{id_}"model":"m","client":"c","input":"what about the order {name}?","output":[0.7,0.3]}}'
