@@ -1,7 +1,7 @@
 """Snapshot files."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.storage.snapshot import Snapshots
@@ -26,6 +26,7 @@ def test_what_cannot_be_used_is_set_aside_and_the_one_before_counts(tmp_path, da
     assert newest.with_suffix(".unusable").exists()
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_no_flipped_byte_goes_unnoticed(tmp_path_factory, data):
     folder = tmp_path_factory.mktemp("state")
