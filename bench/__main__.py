@@ -3,7 +3,7 @@
 import os
 import platform
 
-from bench import exposition, http, library, memory
+from bench import client, exposition, http, library, memory
 
 
 def main() -> None:
@@ -12,7 +12,7 @@ def main() -> None:
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, BLAS: {library.blas()}")
     print("CPU time of the process; the limit is measured in the same run\n")
     table = [("work", "measured", "limit", "target", "")]
-    for rows in (library.rows, http.push_rows, http.detect_rows, exposition.rows, memory.rows):
+    for rows in (library.rows, http.push_rows, http.detect_rows, exposition.rows, client.rows, memory.rows):
         table += [row.cells() for row in rows()]
     widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
     for line in table:

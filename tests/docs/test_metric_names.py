@@ -20,7 +20,7 @@ def named(text: str) -> set[str]:
 
 @pytest.mark.parametrize("path", TEXTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_it_names_only_metrics_that_are_exposed(path):
-    assert named(path.read_text()) - EXPOSED == set()
+    assert named(path.read_text()) - EXPOSED - {"vedette_client"} == set()  # a package
 
 
 def test_metrics_are_found_in_the_rules():

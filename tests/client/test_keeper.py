@@ -1,0 +1,96 @@
+"""Keeping: what is added to records and what is dropped before it is sent."""
+
+import json
+import platform
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.exporter.conftest import Clock
+from vedette_client.buffer import Buffer
+from vedette_client.disk_log import DiskLog
+from vedette_client.intake import Intake
+from vedette_client.keeper import Keeper
+from vedette_client.notices import Notices
+from vedette_client.settings import Settings
+from vedette_client.slots import claim
+from vedette_client.statistics import Counts
+
+
+class Rig:
+    def __init__(self, clock: Clock, settings: Settings) -> None:
+        self.intake, self.buffer, self.counts = Intake(1000, 100), Buffer(settings.buffer_bytes), Counts()
+        usage = {"cpu_usage": 0.5}
+        common = (settings, self.counts, Notices(), clock)
+        self.keeper = Keeper(self.intake, self.buffer, *common, lambda: usage)
+
+    def kept(self, kind: str) -> list[dict]:
+        self.keeper.step()
+        lane = self.buffer.lanes[kind]
+        lines = lane.flight(1000, 1 << 20)
+        lane.settle(len(lines))
+        return [json.loads(line) for line in lines]
+
+
+@pytest.fixture
+def rig(clock: Clock) -> Callable[..., Rig]:
+    return lambda **settings: Rig(clock, Settings(**settings))
+
+
+def test_a_record_that_is_too_large_is_dropped_and_counted(rig: Callable[..., Rig]) -> None:
+    keeping = rig(record_bytes=100)
+    keeping.intake.put("query", {"input": "x" * 100})
+    keeping.intake.put("query", {"input": "y"})
+    assert keeping.kept("query") == [{"input": "y"}]
+    assert dict(keeping.counts.dropped()) == {"too_large": 1}
+
+
+def test_a_latency_is_told_in_milliseconds_and_a_clock_too_coarse_gives_no_0(rig: Callable[..., Rig]) -> None:
+    keeping = rig()
+    for latency in (0.25, 0.0, -0.25, "slow"):
+        keeping.intake.put("inference", {"model_id": "m", "latency_seconds": latency})
+    long, short, wrong = keeping.kept("inference")
+    assert (long["latency"], wrong["latency"]) == (250, -250)  # what is wrong is for the exporter to refuse
+    assert 0 < short["latency"] < 0.001
+    assert dict(keeping.counts.dropped()) == {"unencodable": 1}
+
+
+def test_what_was_damaged_on_disk_is_counted_once(clock: Clock, tmp_path: Path) -> None:
+    slot = claim(tmp_path)
+    DiskLog(slot.folder, "query", 1 << 20).append([b"1", b"2"])
+    slot.release()
+    [path] = tmp_path.glob("*/*.log")
+    path.write_bytes(path.read_bytes().replace(b" 1\n", b" x\n"))
+    counts = Counts()
+    keeper = Keeper(Intake(1, 1), Buffer(1 << 20, tmp_path), Settings(), counts, Notices(), clock)
+    for _ in range(2):
+        keeper.step()
+    assert dict(counts.dropped()) == {"damaged": 1}
+
+
+def test_the_first_sample_of_a_model_in_each_interval_carries_the_machine(
+    rig: Callable[..., Rig], clock: Clock
+) -> None:
+    keeping = rig(resources_interval=15.0)
+    found = []
+    for seconds in (0, 1, 13.9, 0.1):
+        clock.now += seconds
+        for model in ("a", "b"):
+            keeping.intake.put("inference", {"model_id": model, "latency_seconds": 1})
+        found.append(["resource_usage" in sample for sample in keeping.kept("inference")])
+    assert found == [[True, True], [False, False], [False, False], [True, True]]
+
+
+def test_what_the_machine_does_is_told_of_the_machine(rig: Callable[..., Rig]) -> None:
+    keeping = rig(resources_interval=15.0)
+    keeping.intake.put("inference", {"model_id": "m", "latency_seconds": 1})
+    [sample] = keeping.kept("inference")
+    assert (sample["resource_usage"], sample["instance"]) == ({"cpu_usage": 0.5}, platform.node())
+
+
+def test_what_the_host_measured_itself_is_left_as_it_is(rig: Callable[..., Rig]) -> None:
+    keeping = rig(resources_interval=15.0)
+    keeping.intake.put("inference", {"model_id": "m", "latency_seconds": 1, "resource_usage": {"gpu_memory": 0.1}})
+    [sample] = keeping.kept("inference")
+    assert sample["resource_usage"] == {"gpu_memory": 0.1}
