@@ -25,8 +25,8 @@ stack: $(VENV)/ready ## bring Prometheus and Alertmanager into .cache, without r
 bench: $(VENV)/ready ## figures next to the machine's own limits: takes a few minutes
 	$(BIN)/python -m bench
 
-soak: $(VENV)/ready ## kill it again and again under load: a minute
-	$(BIN)/python -m soak.crash $(ARGS)
+soak: $(VENV)/ready ## long proofs: ended under load, a full disk, steady load, overload
+	$(BIN)/python -m soak $(ARGS)
 
 fuzz: $(VENV)/ready ## 100,000 hostile bodies at a running service: a minute or two
 	$(BIN)/python -m soak.fuzz $(ARGS)

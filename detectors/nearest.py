@@ -2,8 +2,9 @@
 
 Vectors are comparable only within a space (a kind of input, a number of dimensions, a set of features). Each space
 keeps its vectors as rows of one float32 array, used as a ring; the window is common to all: a row counts while its
-query is among the last `size` ones, of whatever space, and while the rows of the window do not take more than
-`max_bytes`. The arrays together take at most about twice the rows in the window.
+query is among the last `size` ones, of whatever space, while the rows of the window do not take more than `max_bytes`,
+and while they are of no more than `max_spaces` spaces: the senders make these. The arrays together take at most about
+twice the rows in the window.
 
 Windows of more than 50,000 rows are searched in two steps: all rows by their projection to 96 dimensions, then the 16
 most promising groups of 16 neighbours in time exactly. The score is always an exact cosine; what can be missed is a
@@ -38,6 +39,8 @@ NONE = np.float32(-2)
 #: windows that can hold more rows are searched by projection, unless their vectors are short anyway
 PRUNED_ROWS, PRUNED_DIMENSIONS = 50_000, 192
 PROJECTED, GROUP, GROUPS = 96, 16, 16
+#: different spaces in a window at most
+SPACES = 1000
 #: rows that are read together when a window is loaded
 READ = 4096
 
@@ -56,10 +59,10 @@ Vectors = tuple[Hashable, np.ndarray, np.ndarray]
 
 
 class Window:
-    """The last `size` queries; fewer if their rows would take more than `max_bytes`."""
+    """The last `size` queries; fewer if their rows would take more than `max_bytes` or be of too many spaces."""
 
-    def __init__(self, size: int, max_bytes: int, seed: int = 0) -> None:
-        self._size, self._max_bytes, self._seed = size, max_bytes, seed
+    def __init__(self, size: int, max_bytes: int, seed: int = 0, max_spaces: int = SPACES) -> None:
+        self._size, self._max_bytes, self._seed, self._max_spaces = size, max_bytes, seed, max_spaces
         self._spaces: dict[Hashable, _Space] = {}
         self._by_id: dict[str, _Space] = {}
         # held by the spaces that use them
@@ -67,6 +70,7 @@ class Window:
         self._log: deque[_Space] = deque()  # the space of each query in the window, oldest first
         self._added = 0
         self._bytes = 0
+        self._logged = 0  # spaces in the log
 
     def __len__(self) -> int:
         return len(self._log)
@@ -144,9 +148,13 @@ class Window:
             self._log.append(space)
             self._added += 1
             self._bytes += space.row_bytes
-            while len(self._log) > self._size or self._bytes > self._max_bytes:
-                left.append(self._log.popleft())
-                self._bytes -= left[-1].row_bytes
+            self._logged += not space.logged
+            space.logged += 1
+            while len(self._log) > self._size or self._bytes > self._max_bytes or self._logged > self._max_spaces:
+                left.append(oldest := self._log.popleft())
+                self._bytes -= oldest.row_bytes
+                oldest.logged -= 1
+                self._logged -= not oldest.logged
         return starts, left
 
     def _release(self, left: Sequence["_Space"]) -> None:
@@ -214,6 +222,9 @@ class Window:
         owners = list(chain.from_iterable([space] * space.held for space in self._spaces.values()))
         self._log.extend(map(owners.__getitem__, order.tolist()))
         self._bytes = sum(space.held * space.row_bytes for space in self._spaces.values())
+        for space in self._spaces.values():
+            space.logged = space.held
+            self._logged += space.held > 0
         if len(self._log) > self._size or self._bytes > self._max_bytes:
             raise ValueError(f"the state has {len(self._log)} queries, more than the window of {self._size} takes")
 
@@ -238,6 +249,8 @@ class _Space:
         #: names its rows outside, and no others: not those of an earlier space with the same key, nor after a reset
         self.id = id_
         self.row_bytes = 4 * (dimensions + (PROJECTED if projection else 0))
+        #: queries of it in the log of the window
+        self.logged = 0
         self._first = self._last = 0
         self._rows = np.zeros((0, dimensions), dtype=np.float32)
         self._sequences = np.zeros(0, dtype=np.int64)

@@ -85,7 +85,7 @@ class Service:
             self.pipeline,
             duplicates,
             self._journal,
-            holds=self._drop.queries.holds if self._drop else lambda position: True,
+            kept=self._drop.queries.kept if self._drop else list,
             answered=detect.answered,
         )
         now = time.time()
@@ -125,7 +125,7 @@ class Service:
     @staticmethod
     def _drop_directory(config: Config) -> DropDirectory | None:
         drop = config.sources.drop_directory
-        return DropDirectory(drop.path, config.storage.path, config.limits, done=drop.done) if drop else None
+        return DropDirectory(drop.path, config.limits, done=drop.done) if drop else None
 
     def reload(self) -> None:
         """Take over the configuration anew. Raises ConfigError and changes nothing when it is wrong."""

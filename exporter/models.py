@@ -22,6 +22,8 @@ UNNAMED = "default"
 QUERIES_BEFORE_LABEL = 20
 #: silence after which such a label is given back
 EXPIRY_SECONDS = 86_400.0
+#: by less than this, queries only came in another order than they were taken in
+SET_BACK_SECONDS = 60.0
 #: names that are being counted towards their own label; bounded, because senders choose them
 CANDIDATES = 10_000
 
@@ -124,9 +126,18 @@ class WatchedModel:
         self.last_query: float | None = None
         #: the time up to which its queries have come; never runs backwards
         self.clock = 0.0
+        #: how far that is ahead of the machine's clock since this was set back
+        self.ahead = 0.0
         if previous is not None:
-            for name in (*COUNTED, "last_query", "clock"):
+            for name in (*COUNTED, "last_query", "clock", "ahead"):
                 setattr(self, name, getattr(previous, name))
+
+    def time_at(self, received: float) -> float:
+        """The time at which a query that came then is judged; it goes on where the machine's clock was set back."""
+        if received + self.ahead < self.clock - SET_BACK_SECONDS:
+            self.ahead = self.clock - received
+        self.clock = max(received + self.ahead, self.clock)
+        return self.clock
 
     def dump(self) -> dict[str, Any]:
         """Counts, times and detectors."""
@@ -135,12 +146,13 @@ class WatchedModel:
             "counts": {name: getattr(self, name) for name in COUNTED},
             "last_query": self.last_query,
             "clock": self.clock,
+            "ahead": self.ahead,
             "tallies": [tally.dump() for tally in self.tallies],
         }
 
     def load(self, state: dict[str, Any], read_rows: RowReader) -> bool:
         """Go on from a dump; whether all its detectors do."""
-        self.last_query, self.clock = state["last_query"], state["clock"]
+        self.last_query, self.clock, self.ahead = state["last_query"], state["clock"], state["ahead"]
         for name in COUNTED:
             setattr(self, name, state["counts"][name])
         kept = {tally["name"]: tally for tally in state["tallies"]}
@@ -278,5 +290,8 @@ class Models:
         """Forget models that earned their label and have been silent for a day."""
         kept = {model.name for model in self.config.models} | {self.unnamed}
         for label, model in list(self.by_label.items()):
-            if label not in kept and model.last_query is not None and now - model.last_query > EXPIRY_SECONDS:
+            if label in kept or model.last_query is None:
+                continue
+            model.last_query = min(model.last_query, now)  # a clock that was set back would let it live for ever
+            if now - model.last_query > EXPIRY_SECONDS:
                 del self.by_label[label]

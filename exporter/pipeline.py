@@ -267,7 +267,7 @@ class Pipeline:
             delay = max(now - delivery.received, 0.0)
             self.delays[bisect_left(DELAY_BUCKETS, delay)] += judged
             self.delay_sum += delay * judged
-        if delivery.received - self._expired_at >= EXPIRY_INTERVAL:  # by the time that a replay sees as well
+        if abs(delivery.received - self._expired_at) >= EXPIRY_INTERVAL:  # by the time that a replay sees as well
             self._expired_at = delivery.received
             self.models.expire(delivery.received)
 
@@ -310,6 +310,6 @@ def _add(
             # an event of the future would age out what others of its model have in their windows
             query.timestamp = model.clock = max(min(own, delivery.received), model.clock)
     else:
-        model.clock = now = max(delivery.received, model.clock)
+        now = model.time_at(delivery.received)
         for query in queries:
             query.timestamp = now

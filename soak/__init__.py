@@ -1,1 +1,1 @@
-"""Long proofs on the running program: `make soak`. The figures go into docs/reliability.md."""
+"""Long proofs on the running program: `make soak`. What they gave is in docs/reliability.md."""

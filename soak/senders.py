@@ -4,7 +4,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections import Counter
 from pathlib import Path
 
 import requests
@@ -14,6 +14,8 @@ PUSH, DETECT = "/api/v1/queries", "/detect"
 TAKEN = (200, 202, 409)
 #: seconds that a sender waits before it goes on after a refusal
 PAUSE = 0.02
+#: lines of most files, and of every tenth
+SHORT, LONG = 50, 1500
 
 
 class Sender(threading.Thread):
@@ -25,6 +27,7 @@ class Sender(threading.Thread):
         self._stopping = threading.Event()
         self.tried: list[str] = []
         self.acknowledged: set[str] = set()
+        self.statuses: Counter[int] = Counter()
 
     def run(self) -> None:
         with requests.Session() as http:
@@ -39,9 +42,11 @@ class Sender(threading.Thread):
         """Send these queries; whether they were acknowledged."""
         body = "\n".join(json.dumps(event(name)) for name in ids)
         try:
-            taken = http.post(self._url, data=body, timeout=10).status_code in TAKEN
+            answer = http.post(self._url, data=body, timeout=10)
         except requests.RequestException:
             return False
+        self.statuses[answer.status_code] += 1
+        taken = answer.status_code in TAKEN
         if taken:
             self.acknowledged.update(ids)
         return taken
@@ -65,73 +70,75 @@ def event(name: str) -> dict[str, object]:
 
 
 class Dropper(threading.Thread):
-    """Drops files of queries without ids."""
+    """Drops files of queries without ids, every tenth of which is read in several pieces."""
 
-    def __init__(self, folder: Path, lines: int) -> None:
+    def __init__(self, folder: Path, every: float = 0.1) -> None:
         super().__init__(name="dropper")
-        self._folder, self._lines = folder, lines
+        self._folder, self._every = folder, every
         self._stopping = threading.Event()
-        self.dropped = 0
+        self._files = 0
+        self.dropped: list[str] = []
 
     def run(self) -> None:
         self._folder.mkdir(exist_ok=True)
-        while not self._stopping.wait(0.1):
-            name = self._folder / f"file{self.dropped}"
-            lines = [json.dumps({"model": "m", "input": f"{name.name} {place}"}) for place in range(self._lines)]
+        while not self._stopping.wait(self._every):
+            name = self._folder / f"file{self._files}"
+            inputs = [f"line {place} of {name.name}" for place in range(LONG if self._files % 10 == 9 else SHORT)]
+            lines = [json.dumps({"model": "m", "input": text}) for text in inputs]
             name.with_suffix(".part").write_text("\n".join(lines))
             os.rename(name.with_suffix(".part"), name.with_suffix(".ndjson"))
-            self.dropped += self._lines
+            self.dropped += inputs
+            self._files += 1
+
+    def is_read(self) -> bool:
+        """Whether the program has put all files away."""
+        return not list(self._folder.glob("*.ndjson"))
 
     def stop(self) -> None:
         """Drop nothing more."""
         self._stopping.set()
 
 
-class Scraper(threading.Thread):
-    """Scrapes as Prometheus does, and adds up what `increase()` would."""
-
-    def __init__(self, url: str, every: float = 0.2) -> None:
-        super().__init__(name="scraper")
-        self._url, self._every = url, every
-        self._stopping = threading.Event()
-        self.last = self.increase = 0.0
-        self.lower = 0
-        self.epochs: set[str] = set()
-
-    def run(self) -> None:
-        while not self._stopping.wait(self._every):
-            self.scrape()
-
-    def scrape(self) -> None:
-        """Scrape once; a service that is down is no news."""
-        try:
-            lines = requests.get(f"{self._url}/metrics", timeout=5).text.splitlines()
-        except requests.RequestException:
-            return
-        for line in lines:
-            if line.startswith('vedette_queries_total{model="m"}'):
-                self._saw(float(line.split()[1]))
-            elif line.startswith("vedette_counter_epoch_timestamp_seconds"):
-                self.epochs.add(line.split()[1])
-
-    def _saw(self, value: float) -> None:
-        self.increase += value - self.last if value >= self.last else value
-        self.lower += value < self.last
-        self.last = value
-
-    def stop(self) -> None:
-        """Scrape no more."""
-        self._stopping.set()
-
-
-def eventually(what: str, is_so: Callable[[], bool], seconds: float = 60.0) -> None:
-    """Wait until something is so. Raises TimeoutError."""
-    deadline = time.monotonic() + seconds
-    while not is_so():
-        if time.monotonic() > deadline:
-            raise TimeoutError(what)
-        time.sleep(0.05)
-
-
 def _chunks(ids: list[str], size: int) -> list[list[str]]:
     return [ids[start : start + size] for start in range(0, len(ids), size)]
+
+
+class Load:
+    """Senders of all kinds, and a dropper, at work until they are stopped."""
+
+    def __init__(self, url: str, drop: Path) -> None:
+        self.senders = [Sender(url, PUSH, f"push{place}", 5) for place in range(4)]
+        self.senders += [Sender(url, DETECT, f"detect{place}", 1) for place in range(3)]
+        self.dropper = Dropper(drop)
+
+    def start(self) -> None:
+        """Begin to send."""
+        for thread in (*self.senders, self.dropper):
+            thread.start()
+
+    def stop(self) -> None:
+        """Send nothing more; what is under way is waited for."""
+        for thread in (*self.senders, self.dropper):
+            thread.stop()
+        for thread in (*self.senders, self.dropper):
+            thread.join()
+
+    def send_rest(self) -> None:
+        """Send again what was not acknowledged."""
+        again = [threading.Thread(target=sender.send_rest) for sender in self.senders]
+        for thread in again:
+            thread.start()
+        for thread in again:
+            thread.join()
+
+    def tried(self) -> list[str]:
+        """The ids of all that was sent."""
+        return [name for sender in self.senders for name in sender.tried]
+
+    def acknowledged(self) -> set[str]:
+        """The ids of what was acknowledged."""
+        return set().union(*(sender.acknowledged for sender in self.senders))
+
+    def statuses(self) -> Counter[int]:
+        """Answers by status."""
+        return sum((sender.statuses for sender in self.senders), Counter())

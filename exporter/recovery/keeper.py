@@ -7,7 +7,7 @@ before: the same program, the same configuration, no record missing; else all be
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -17,21 +17,28 @@ import msgspec
 from exporter import record
 from exporter.config import Config
 from exporter.delivery import Delivery
+from exporter.models import Models
 from exporter.pipeline import Pipeline
+from exporter.recovery.remembered import DamagedIds, Remembered
 from exporter.recovery.windows import References, Windows
 from exporter.sources.drop.positions import Position
 from exporter.sources.duplicates import Duplicates
+from exporter.storage.files import Files
 from exporter.storage.journal import Journal, JournalGap
+from exporter.storage.rows import DamagedRows
 from exporter.storage.snapshot import Snapshots
 from exporter.version import VERSION
 
 log = logging.getLogger(__name__)
 
+#: the only source with positions: the drop directory
+DROP = "drop"
+
 
 class Keeper:
     """Recovers once, then saves every `interval` seconds until stopped.
 
-    holds: whether the file of a position is still to be read or put away; other positions need not be kept.
+    kept: of the judged positions of files, those that a restart still needs.
     answered: told the answers of replayed queries, for senders who did not get theirs.
     """
 
@@ -42,17 +49,20 @@ class Keeper:
         pipeline: Pipeline,
         duplicates: Duplicates,
         journal: Journal,
-        holds: Callable[[Position], bool] = lambda position: True,
+        kept: Callable[[Iterable[Position]], list[Position]] = list,
         answered: Callable[[Delivery, Any], None] = lambda delivery, outcomes: None,
         clock: Callable[[], float] = time.time,
+        files: Files | None = None,
     ) -> None:
         self.config = config
         self._pipeline, self._duplicates, self._journal = pipeline, duplicates, journal
-        self._holds, self._answered, self._clock = holds, answered, clock
+        self._kept, self._answered, self._clock = kept, answered, clock
         self._folder = folder
-        self._snapshots, self._windows = Snapshots(folder), Windows(folder)
-        #: of the snapshot before
+        self._snapshots, self._windows = Snapshots(folder, files), Windows(folder, files)
+        self._remembered = Remembered(folder, duplicates, files)
+        #: of the snapshot before: the files of its windows, and its ids
         self._rows: References = {}
+        self._ids: Mapping[str, Any] = {}
         self._saving = threading.Lock()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -82,24 +92,36 @@ class Keeper:
         self._pipeline.models.observe_anew()
         self.recovering = False
         self.save()  # so that there always is one, and it is of this program and configuration
-        return [position for (source, _), position in self._pipeline.positions.items() if source == "drop"]
+        return list(self._pipeline.positions.values())
 
     def _load(self) -> tuple[int, bool]:
-        """The record up to which the newest good snapshot goes, and whether its counts may go on."""
+        """The record up to which the newest good snapshot goes, and whether its counts may go on.
+
+        The one before, with what came after it, is better than one whose windows cannot be read; that is better than
+        none.
+        """
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for number, state in self._snapshots.load():
-            try:
-                return number, self._restore(number, state)
-            except Exception as error:  # checked by its checksum, so it is of another kind
-                log.warning("a snapshot cannot be taken over", extra={"reason": f"{type(error).__name__}: {error}"})
-                self._snapshots.reject(number)
+        for whole in (True, False):
+            for number, state in self._snapshots.load():
+                try:
+                    return number, self._restore(number, state, whole)
+                except (DamagedRows, DamagedIds, OSError) as error:
+                    log.warning("windows or ids of a snapshot cannot be read", extra={"reason": str(error)})
+                except Exception as error:  # checked by its checksum, so it is of another kind
+                    log.warning("a snapshot cannot be taken over", extra={"reason": f"{type(error).__name__}: {error}"})
+                    self._snapshots.reject(number)
+                self._pipeline.watch(Models(self.config))  # with nothing of what was half taken over
+        self._rows, self._ids = {}, {}
         return 0, True
 
-    def _restore(self, number: int, state: Mapping[str, Any]) -> bool:
+    def _restore(self, number: int, state: Mapping[str, Any], whole: bool) -> bool:
+        """Take a state over; whether its counts may go on. Raises what kept windows from being read if `whole`."""
         proven = bool(state["judging"] == judging_digest(self.config))
-        self._duplicates.load(state["duplicates"])
-        self._rows = state["rows"]
+        self._remembered.load(state["duplicates"], whole)
+        self._rows, self._ids = state["rows"], state["duplicates"]
         proven &= self._pipeline.models.load(state["models"], self._windows.read(self._rows))
+        if whole and self._windows.damage is not None:
+            raise self._windows.damage
         self._pipeline.positions = {
             (source, stream): _position(position) for source, stream, position in state["positions"]
         }
@@ -159,9 +181,11 @@ class Keeper:
                 self._windows.catch_up(lambda: self._pipeline.models, self._pipeline.between)
                 number, state = self._pipeline.between(self._state)
                 self._windows.sync()
+                state["duplicates"] = self._remembered.write(state["duplicates"])
                 self._journal.forget(self._snapshots.save(number, state))
                 self._windows.remove_others(self._rows)
-                self._rows = state["rows"]
+                self._remembered.remove_others(self._ids, state["duplicates"])
+                self._rows, self._ids = state["rows"], state["duplicates"]
             except OSError as error:
                 self.failures += 1
                 log.error("no snapshot was written", extra={"reason": error.strerror or str(error)})
@@ -174,10 +198,9 @@ class Keeper:
         pipeline = self._pipeline
         with self._duplicates.lock:
             waiting = [delivery.entries for delivery in pipeline.unjudged()]
-            duplicates = self._duplicates.dump(without=waiting)
-        for place, position in list(pipeline.positions.items()):
-            if not self._holds(position):
-                del pipeline.positions[place]
+            duplicates = self._remembered.copy(waiting)
+        kept = self._kept(pipeline.positions.values())
+        pipeline.positions = {(DROP, position.stream): position for position in kept}
         return pipeline.judged, {
             "judging": judging_digest(self.config),
             "epoch": self.epoch,
@@ -189,7 +212,6 @@ class Keeper:
 
 
 def _position(plain: Any) -> Position:
-    """The only source with positions is the drop directory."""
     return msgspec.convert(plain, Position)
 
 

@@ -7,7 +7,7 @@ among the last million queries with an id. The same id with other content is jud
 import secrets
 import threading
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -19,6 +19,17 @@ from detectors import Query
 HOUR, MILLION, GENERATIONS = 3600.0, 1_000_000, 4
 
 
+class Generation(dict[bytes, bytes]):
+    """By key the content of the first query; for further contents of an id its key and the content, as one key.
+
+    name: of this content, once nothing is added to it any more.
+    """
+
+    def __init__(self, entries: Mapping[bytes, bytes] | None = None, name: str | None = None) -> None:
+        super().__init__(entries or {})
+        self.name = name or secrets.token_hex(8)
+
+
 class Duplicates:
     """What was taken lately: in generations of a quarter of an hour or a quarter of a million ids each.
 
@@ -28,8 +39,8 @@ class Duplicates:
     def __init__(self, seconds: float = HOUR, size: int = MILLION, secret: bytes | None = None) -> None:
         self._seconds, self._size = seconds / GENERATIONS, max(size // GENERATIONS, 1)
         self._secret = secret or secrets.token_bytes(32)  # the input is hostile: collisions must not be computable
-        #: by key the content of the first query; for further contents of an id its key and the content, as one key
-        self._generations: deque[dict[bytes, bytes]] = deque([{}], maxlen=GENERATIONS + 1)
+        #: the newest first
+        self._generations: deque[Generation] = deque([Generation()], maxlen=GENERATIONS + 1)
         self._begun = 0.0
         #: to be held from `sort_out` to `remember`, so that of two equal bodies at once one is the duplicate
         self.lock = threading.Lock()
@@ -60,8 +71,9 @@ class Duplicates:
 
     def remember(self, entries: dict[bytes, bytes], now: float) -> None:
         """Keep the entries of a `sort_out`."""
+        self._begun = min(self._begun, now)  # a clock that was set back ages nothing, and is no reason to age later
         if now - self._begun >= self._seconds or len(self._generations[0]) >= self._size:
-            self._generations.appendleft({})
+            self._generations.appendleft(Generation())
             self._begun = now
         self._generations[0].update(entries)
 
@@ -69,22 +81,38 @@ class Duplicates:
         """Undo a `remember`: what was taken could not be kept."""
         for generation in self._generations:
             for key in entries:
-                generation.pop(key, None)
+                if generation.pop(key, None) is not None:
+                    generation.name = secrets.token_hex(8)
 
-    def dump(self, without: Sequence[Mapping[bytes, bytes]]) -> dict[str, Any]:
-        """All that is remembered, without these entries; with `lock` held."""
-        left_out = {key for entries in without for key in entries}
-        kept = [
-            {key: content for key, content in generation.items() if key not in left_out} if left_out else generation
-            for generation in self._generations
-        ]
-        return {"secret": self._secret, "begun": self._begun, "generations": [_encoder.encode(each) for each in kept]}
+    def copy(self, without: Collection[Mapping[bytes, bytes]], known: Collection[str]) -> dict[str, Any]:
+        """All that is remembered, without these entries; with `lock` held.
 
-    def load(self, state: dict[str, Any]) -> None:
-        """Go on from a dump."""
+        known: names of generations whose content the caller has. generations: (name, entries), newest first; no name
+        where a generation goes on or lacks what was left out, no entries where they are known.
+        """
+        return {
+            "secret": self._secret,
+            "begun": self._begun,
+            "generations": [self._copy(generation, without, known) for generation in self._generations],
+        }
+
+    def _copy(
+        self, generation: Generation, without: Collection[Mapping[bytes, bytes]], known: Collection[str]
+    ) -> tuple[str | None, dict[bytes, bytes]]:
+        if generation.name in known:
+            return generation.name, {}
+        entries = dict(generation)
+        for left_out in without:
+            for key in left_out:
+                entries.pop(key, None)
+        is_over = generation is not self._generations[0] and 0 < len(entries) == len(generation)
+        return (generation.name if is_over else None), entries
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Go on from a `copy` that has all entries."""
         self._secret, self._begun = state["secret"], state["begun"]
-        generations = [_generations.decode(each) for each in state["generations"]]
-        self._generations = deque(generations or [{}], maxlen=GENERATIONS + 1)
+        generations = [Generation(entries, name) for name, entries in state["generations"]]
+        self._generations = deque(generations or [Generation()], maxlen=GENERATIONS + 1)
 
     def key(self, query: Query, sender: str) -> bytes:
         """One key for sender, model, client, id and content."""
@@ -119,4 +147,3 @@ def _array(value: np.ndarray) -> Any:
 
 
 _encoder = msgspec.msgpack.Encoder(enc_hook=_array)
-_generations = msgspec.msgpack.Decoder(dict[bytes, bytes])

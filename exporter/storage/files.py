@@ -20,6 +20,10 @@ class Files:
         """Bytes written, which may be fewer than were given."""
         return os.write(descriptor, content)
 
+    def write_at(self, descriptor: int, content: memoryview, offset: int) -> int:
+        """Bytes written at a place in the file, which may be fewer than were given."""
+        return os.pwrite(descriptor, content, offset)
+
     def truncate(self, descriptor: int, size: int) -> None:
         """Cut, and go on writing at the cut."""
         os.ftruncate(descriptor, size)
@@ -81,7 +85,7 @@ def sync_folder(files: Files, folder: Path) -> None:
         close_quietly(descriptor)
 
 
-def replace(files: Files, path: Path, content: bytes, *, sync: bool = True) -> int:
+def replace(files: Files, path: Path, *content: bytes, sync: bool = True) -> int:
     """Put a file with this content in the place of `path`, whether there is one or not; open for writing on.
 
     A crash in between leaves the old file, or none, and a temporary file that the next call overwrites. When it raises
@@ -90,7 +94,8 @@ def replace(files: Files, path: Path, content: bytes, *, sync: bool = True) -> i
     temporary = path.with_name("new.tmp")
     descriptor = files.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     try:
-        write_all(files, descriptor, content)
+        for piece in content:
+            write_all(files, descriptor, piece)
         if sync:
             files.sync(descriptor)
         files.rename(temporary, path)

@@ -9,7 +9,8 @@ a checksum of all that was in it. What a later run finds beyond that is newer th
 
 import os
 import zlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -17,12 +18,16 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from exporter.storage.files import Files, sync_folder
+
 #: endings of finished files and of those that are being written
 ROWS, PART = ".rows", ".part"
 #: files with less than this many bytes of rows that are needed no more are left as they are
 SMALL = 1 << 20
 #: bytes that are read together
 READ = 1 << 23
+#: how a file is opened that must not be there yet
+NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL
 
 
 class DamagedRows(Exception):
@@ -42,44 +47,49 @@ class Reference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class RowFile:
     """Rows `first` to before `last` of a space. Calls must not overlap. Every method may raise OSError.
 
-    After a failed `append` or `sync` the file holds the rows up to `last`, which may be fewer than before: those whose
-    way to the disk is unknown have to be appended again.
+    The file is open only while a method runs. After a failed `append` or `sync` it holds the rows up to `last`, which
+    may be fewer than before: those whose way to the disk is unknown have to be appended again.
     """
 
-    def __init__(self, folder: Path, space: str, dimensions: int, first: int = 0) -> None:
+    def __init__(self, folder: Path, space: str, dimensions: int, first: int = 0, files: Files | None = None) -> None:
         """A new and empty file whose first row will have this number."""
-        self._folder, self._space = folder, space
-        self._take(_create(folder, _name(space, first)), first, dimensions)
+        self._folder, self._space, self._files = folder, space, files or Files()
+        name = _name(space, first)
+        with self._opened(name, NEW):
+            self._take(name, first, dimensions)
 
-    def _take(self, name_and_file: tuple[str, int], first: int, dimensions: int, count: int = 0, crc: int = 0) -> None:
-        self.name, self._file = name_and_file
-        self.first, self.dimensions = first, dimensions
+    def _take(self, name: str, first: int, dimensions: int, count: int = 0, crc: int = 0) -> None:
+        self.name, self.first, self.dimensions = name, first, dimensions
         self._count, self._crc = count, crc
         self._synced = (count, crc)
         self._named = False  # whether the folder has the file's name on the disk
 
     @classmethod
-    def open(cls, folder: Path, reference: Mapping[str, Any]) -> "RowFile":
+    def open(cls, folder: Path, reference: Mapping[str, Any], files: Files | None = None) -> "RowFile":
         """The file as it was when `reference` was given; what is beyond is cut off.
 
         Raises DamagedRows in words when it is not there, too short, or has changed.
         """
         known = _read_reference(reference)
-        path = folder / known.file
-        try:
-            file = os.open(path, os.O_RDWR)
-        except OSError as error:
-            raise DamagedRows(f"{path}: cannot be opened: {error.strerror}") from None
         rows = cls.__new__(cls)
-        rows._folder, rows._space = folder, known.file.rsplit("-", 2)[0]
-        rows._take((known.file, file), known.first, known.dimensions, known.count, known.crc)
-        try:
+        rows._folder, rows._space, rows._files = folder, known.file.rsplit("-", 2)[0], files or Files()
+        rows._take(known.file, known.first, known.dimensions, known.count, known.crc)
+        path = folder / known.file
+        if not path.is_file():
+            raise DamagedRows(f"{path}: is not there")
+        with rows._opened(known.file) as file:
             _check(path, file, known)
-            os.ftruncate(file, known.count * 4 * known.dimensions)
-        except BaseException:
-            rows.close()
-            raise
+            rows._files.truncate(file, known.count * 4 * known.dimensions)
         return rows
+
+    @contextmanager
+    def _opened(self, name: str, flags: int = os.O_RDWR) -> Iterator[int]:
+        """Open for a moment: of a window with many spaces there are many files."""
+        file = self._files.open(self._folder / name, flags)
+        try:
+            yield file
+        finally:
+            os.close(file)
 
     @property
     def last(self) -> int:
@@ -105,15 +115,19 @@ class RowFile:
         if number > self.last:
             self._replace(number)
         data = _bytes(rows)
-        _write(self._file, data, self.nbytes)
+        with self._opened(self.name) as file:
+            self._write(file, data, self.nbytes)
         self._count, self._crc = self._count + len(rows), zlib.crc32(data, self._crc)
 
     def sync(self) -> None:
         """Bring all rows to the disk. When that fails, only those of the last `sync` that did not are held."""
+        if self._named and self._synced == (self._count, self._crc):
+            return
         try:
-            os.fsync(self._file)
+            with self._opened(self.name) as file:
+                self._files.sync(file)
             if not self._named:
-                _sync_folder(self._folder)
+                sync_folder(self._files, self._folder)
         except OSError:
             # the system may have dropped what it could not write, and say nothing the next time
             self._count, self._crc = self._synced
@@ -128,9 +142,10 @@ class RowFile:
                 f" {self.last}"
             )
         width = 4 * self.dimensions
-        data = _read(self._file, (start - self.first) * width, (stop - start) * width)
+        with self._opened(self.name) as file:
+            data = _read(file, (start - self.first) * width, (stop - start) * width)
         if len(data) != (stop - start) * width:
-            raise DamagedRows(f"{self._folder / self.name}: became shorter while it was open")
+            raise DamagedRows(f"{self._folder / self.name}: became shorter")
         return np.frombuffer(data, dtype="<f4").astype(np.float32, copy=False).reshape(-1, self.dimensions)
 
     def reference(self) -> dict[str, Any]:
@@ -151,39 +166,34 @@ class RowFile:
         """Go on in a new file that begins with this row, and is on the disk; when that fails, in the old one."""
         name = _name(self._space, first)
         part, count = name + PART, max(self.last - first, 0)
-        _, file = _create(self._folder, part)
-        try:
+        with self._opened(part, NEW) as file:
             crc = self._copy(first, file)
-            os.fsync(file)
-            os.rename(self._folder / part, self._folder / name)
-            _sync_folder(self._folder)
-        except BaseException:
-            os.close(file)
-            raise
-        old = self._file
-        self._take((name, file), first, self.dimensions, count, crc)
+            self._files.sync(file)
+        self._files.rename(self._folder / part, self._folder / name)
+        sync_folder(self._files, self._folder)
+        self._take(name, first, self.dimensions, count, crc)
         self._named = True
-        os.close(old)
 
     def _copy(self, first: int, file: int) -> int:
         """Write the rows from this one on to the start of another file; their checksum."""
         step, crc = max(READ // (4 * self.dimensions), 1), 0
         for start in range(first, self.last, step):
             data = _bytes(self.read(start, min(start + step, self.last)))
-            _write(file, data, (start - first) * 4 * self.dimensions)
+            self._write(file, data, (start - first) * 4 * self.dimensions)
             crc = zlib.crc32(data, crc)
         return crc
 
-    def close(self) -> None:
-        """Close the file; nothing else may be called afterwards."""
-        os.close(self._file)
+    def _write(self, file: int, data: memoryview, offset: int) -> None:
+        at = 0
+        while at < len(data):
+            at += self._files.write_at(file, data[at:], offset + at)
 
 
-def remove_others(folder: Path, names: Collection[str]) -> int:
+def remove_others(folder: Path, names: Collection[str], files: Files | None = None) -> int:
     """Remove all files of rows but these: what kept snapshots refer to and what is open. Returns how many went."""
     others = [path for path in folder.iterdir() if path.suffix in (ROWS, PART) and path.name not in names]
     for path in others:
-        os.unlink(path)
+        (files or Files()).unlink(path)
     return len(others)
 
 
@@ -191,18 +201,8 @@ def _name(space: str, first: int) -> str:
     return f"{space}-{first}-{token_hex(4)}{ROWS}"
 
 
-def _create(folder: Path, name: str) -> tuple[str, int]:
-    return name, os.open(folder / name, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-
-
 def _bytes(rows: np.ndarray) -> memoryview:
     return np.ascontiguousarray(rows, dtype="<f4").reshape(-1).view(np.uint8).data
-
-
-def _write(file: int, data: memoryview, offset: int) -> None:
-    at = 0
-    while at < len(data):
-        at += os.pwrite(file, data[at:], offset + at)
 
 
 def _read(file: int, offset: int, length: int) -> bytearray:
@@ -214,14 +214,6 @@ def _read(file: int, offset: int, length: int) -> bytearray:
     view.release()
     del data[at:]
     return data
-
-
-def _sync_folder(folder: Path) -> None:
-    file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)
 
 
 def _read_reference(reference: Any) -> Reference:

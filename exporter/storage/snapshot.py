@@ -5,7 +5,6 @@ version of its format and the checksum of what follows.
 """
 
 import logging
-import os
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,9 +12,11 @@ from typing import Any
 
 import msgspec
 
+from exporter.storage.files import Files, close_quietly, replace
+
 log = logging.getLogger(__name__)
 
-MAGIC, VERSION = b"vedette snapshot", 1
+MAGIC, VERSION = b"vedette snapshot", 2
 SUFFIX, KEPT = ".snapshot", 2
 
 
@@ -26,8 +27,8 @@ class Unusable(ValueError):
 class Snapshots:
     """The snapshots in a folder, named by the number of the last record of the journal that they cover."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, files: Files | None = None) -> None:
+        self._folder, self._files = folder, files or Files()
         #: files that could not be used and were renamed
         self.set_aside = 0
 
@@ -35,17 +36,9 @@ class Snapshots:
         """Write a snapshot; the number of the oldest one that is kept. Raises OSError."""
         body = msgspec.msgpack.encode(state)
         head = MAGIC + VERSION.to_bytes(4, "little") + zlib.crc32(body).to_bytes(4, "little")
-        path = self._path(number)
-        new = path.with_suffix(".new")
-        with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as stream:
-            stream.write(head)
-            stream.write(body)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(new, path)
-        self._sync_folder()
+        close_quietly(replace(self._files, self._path(number), head, body))
         for old in self._numbers()[KEPT:]:
-            self._path(old).unlink(missing_ok=True)
+            self._files.unlink(self._path(old))
         return self._numbers()[-1]
 
     def load(self) -> Iterator[tuple[int, Any]]:
@@ -62,7 +55,10 @@ class Snapshots:
         """Set a snapshot aside: it stays for people to look at."""
         self.set_aside += 1
         path = self._path(number)
-        os.replace(path, path.with_suffix(".unusable"))
+        try:
+            self._files.rename(path, path.with_suffix(".unusable"))
+        except OSError as error:  # it is passed over the next time too
+            log.error("cannot set a snapshot aside", extra={"path": str(path), "reason": error.strerror})
 
     def _path(self, number: int) -> Path:
         return self._folder / f"{number:020d}{SUFFIX}"
@@ -70,13 +66,6 @@ class Snapshots:
     def _numbers(self) -> list[int]:
         """What there is, newest first."""
         return sorted((int(path.stem) for path in self._folder.glob(f"[0-9]*{SUFFIX}")), reverse=True)
-
-    def _sync_folder(self) -> None:
-        folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
 
 
 def _read(path: Path) -> Any:

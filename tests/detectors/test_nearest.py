@@ -7,14 +7,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from detectors import nearest
-from detectors.nearest import CHUNK, GROUP, PRUNED_ROWS, TILE, Window
+from detectors.nearest import CHUNK, GROUP, PRUNED_ROWS, SPACES, TILE, Window
 from tests.detectors.restart import reader
 
 LARGE = 1 << 30
 THRESHOLD = 0.8
 
 
-def naive(queries, size, max_bytes=LARGE):
+def naive(queries, size, max_bytes=LARGE, max_spaces=LARGE):
     """Scores and the last incident (score, index), one query after the other, in float64."""
     window, scores, incident = [], [], None
     for space, vector in queries:
@@ -26,7 +26,11 @@ def naive(queries, size, max_bytes=LARGE):
         if best >= THRESHOLD:
             incident = (best, cosines.index(best))
         window.append((space, vector))
-        while len(window) > size or sum(4 * len(other) for _, other in window) > max_bytes:
+        while (
+            len(window) > size
+            or sum(4 * len(other) for _, other in window) > max_bytes
+            or len({key for key, _ in window}) > max_spaces
+        ):
             window.pop(0)
     return np.array(scores), incident
 
@@ -58,10 +62,10 @@ def unit(rows):
     return rows / np.linalg.norm(rows, axis=-1, keepdims=True)
 
 
-def assert_like_naive(queries, size, sizes, max_bytes=LARGE):
-    window = Window(size, max_bytes)
+def assert_like_naive(queries, size, sizes, max_bytes=LARGE, max_spaces=LARGE):
+    window = Window(size, max_bytes, max_spaces=max_spaces)
     scores, incident = searched(window, queries, sizes)
-    expected, expected_incident = naive(queries, size, max_bytes)
+    expected, expected_incident = naive(queries, size, max_bytes, max_spaces)
     np.testing.assert_allclose(scores, expected, atol=1e-5)
     assert (incident is None) == (expected_incident is None)
     if incident is not None:
@@ -97,6 +101,27 @@ def test_a_window_bounded_in_bytes_agrees_with_the_loop(dimensions, max_bytes, s
     rng = np.random.default_rng(seed)
     queries = [(count, unit(rng.standard_normal(count))) for count in dimensions]
     assert_like_naive(queries, size, sizes, max_bytes)
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    st.lists(st.tuples(st.sampled_from("abcdefgh"), st.integers(0, len(AXES) - 1)), max_size=90),
+    st.integers(1, 9),
+    st.lists(st.integers(1, 40), min_size=1, max_size=4),
+)
+def test_a_window_bounded_in_spaces_agrees_with_the_loop(picks, max_spaces, sizes):
+    window = assert_like_naive([(space, AXES[axis]) for space, axis in picks], 60, sizes, max_spaces=max_spaces)
+    assert len(window.row_spaces()) <= max_spaces
+
+
+def test_a_flood_of_spaces_after_a_restart_is_bounded_too():
+    window = Window(5 * SPACES, LARGE)
+    axes = [(space, AXES[0]) for space in range(3 * SPACES)]
+    searched(window, axes[: 2 * SPACES], [100])
+    assert len(window.row_spaces()) == len(window) == SPACES
+    again = reloaded(window, 5 * SPACES)
+    searched(again, axes[2 * SPACES :], [100])
+    assert len(again.row_spaces()) == len(again) == SPACES
 
 
 @pytest.mark.parametrize("size", [1, 7, CHUNK - 1, CHUNK, CHUNK + 1, 700, 2 * TILE])

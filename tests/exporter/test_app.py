@@ -206,6 +206,26 @@ def test_the_drop_directory_is_read_while_it_serves(config: Build, tmp_path: Any
     assert (drop / "done" / "queries.ndjson").exists()
 
 
+def test_a_detect_that_is_sent_again_after_an_orderly_restart_is_known_and_counts_once(config: Build) -> None:
+    query = {"id": "1", "input": "a", "output": SURE}
+
+    async def first(running: Running) -> None:
+        assert (await running.post("/detect", query)).status_code == 200
+        assert (await running.post("/detect", query)).status_code == 200
+
+    async def again(running: Running) -> None:
+        answer = await running.post("/detect", query)
+        assert (answer.status_code, answer.json()) == (
+            409,
+            {"detail": "judged already; its answer is not kept any more"},
+        )
+        assert (await running.post("/detect", {**query, "id": "2"})).status_code == 200
+        assert (await running.page())['vedette_queries_total{model="default"}'] == 2
+
+    run(config(), first)
+    run(config(), again)
+
+
 # -- reload
 
 

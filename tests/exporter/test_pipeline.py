@@ -312,3 +312,26 @@ def test_a_failure_of_the_judging_itself_is_told_and_not_silent():
     assert told.wait(10)
     assert isinstance(pipeline.failure, RuntimeError)
     assert pipeline.stop(10)
+
+
+YEAR = 365 * 86_400.0
+
+
+def test_windows_go_on_ageing_after_the_clock_jumped_forward_and_was_set_right(make: Make, config: Build) -> None:
+    """Else nothing would leave a window for a year."""
+    timed = DetectorConfig(name="text_repetition", options={"threshold": 3, "window_seconds": 60})
+    pipeline = make(config(timed))
+    for received in (1000.0, 1000.0 + YEAR, 1010.0, 1020.0, 1100.0, 1110.0):
+        pipeline.judge([deliver(received=received)])
+    [tally] = pipeline.models.of(None).tallies
+    assert tally.detector.window_queries() == 2
+    assert pipeline.models.of(None).clock == 1000.0 + YEAR + 100.0
+
+
+def test_silent_models_are_forgotten_after_the_clock_jumped_forward_and_was_set_right(make: Make) -> None:
+    pipeline = make()
+    pipeline.judge([Delivery("push", [Query("a", model="earned") for _ in range(20)], received=1000.0 + YEAR)])
+    for received in (1000.0, 1000.0 + 43_200, 1000.0 + 90_000):
+        assert "earned" in pipeline.models.by_label
+        pipeline.judge([deliver(received=received)])
+    assert "earned" not in pipeline.models.by_label

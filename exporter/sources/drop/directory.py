@@ -9,19 +9,16 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Literal, Protocol
 
 from exporter.config import Limits
 from exporter.delivery import Delivery
-from exporter.sources.drop import positions
 from exporter.sources.drop.positions import Position
 from exporter.sources.drop.queries import LOOK_SECONDS, DropQueries
 from exporter.sources.drop.watch import watch
 
 log = logging.getLogger(__name__)
 
-POSITIONS = "drop-positions.json"
 #: seconds to wait for room in the queue before looking whether to stop
 PUT_SECONDS = 0.5
 #: seconds before it is tried again: the disk may be full
@@ -39,14 +36,13 @@ class Taker(Protocol):
 class DropDirectory:
     """The source `drop`: `queries.counts` and `queries.files` say what it did, `queries.limits` may be replaced.
 
-    path: the folder, created if need be. state: the folder that keeps positions over a restart. done: what happens to
-    a file that was read. watching: whether to ask the system for notices besides looking through the folder.
+    path: the folder, created if need be. done: what happens to a file that was read. watching: whether to ask the
+    system for notices besides looking through the folder.
     """
 
     def __init__(
         self,
         path: str | os.PathLike[str],
-        state: str | os.PathLike[str],
         limits: Limits,
         *,
         done: Literal["move", "delete"] = "move",
@@ -55,7 +51,7 @@ class DropDirectory:
         clock: Callable[[], float] = time.time,
         steady: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._path, self._state, self._watching = os.path.abspath(path), Path(state) / POSITIONS, watching
+        self._path, self._watching = os.path.abspath(path), watching
         self._wake, self._stopping = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
         self.queries = DropQueries(
@@ -70,22 +66,16 @@ class DropDirectory:
         )
 
     def start(self, taker: Taker, recovered: Iterable[Position] = ()) -> None:
-        """Go back to where the last run stopped and begin to read. Raises OSError when the folder is not to be had.
-
-        recovered: how far files are in the journal, whatever was stored at the last orderly stop.
-        """
+        """Go on at these positions and begin to read. Raises OSError when the folder is not to be had."""
         os.makedirs(self._path, exist_ok=True)
-        newest = {position.identity[:2]: position for position in positions.load(self._state)}
-        newest.update((position.identity[:2], position) for position in recovered)
-        self.queries.seek(newest.values())
+        self.queries.seek(recovered)
         self._thread = threading.Thread(target=self._run, args=(taker,), name="drop", daemon=True)
         self._thread.start()
 
     def stop(self, timeout: float) -> bool:
-        """Finish the chunk in hand, wait until what was handed over is judged, and store the positions.
+        """Finish the chunk in hand and wait until what was handed over is judged.
 
-        To be called while the pipeline still judges. False when that took longer than `timeout` seconds; what is
-        judged by then is stored all the same.
+        To be called while the pipeline still judges. False when that took longer than `timeout` seconds.
         """
         deadline = time.monotonic() + timeout
         self._stopping.set()
@@ -93,21 +83,12 @@ class DropDirectory:
         if self._thread is not None:
             self._thread.join(timeout)
             if self._thread.is_alive():
-                self._save()
                 return False
         self.queries.close()
         while not (judged := self.queries.is_judged()) and (left := deadline - time.monotonic()) > 0:
             self._wake.wait(left)
             self._wake.clear()
-        self._save()
         return judged
-
-    def _save(self) -> None:
-        try:
-            positions.save(self._state, self.queries.positions())
-        except OSError as error:
-            why = {"reason": error.strerror or str(error)}
-            log.error("positions of drop files were not stored: unfinished files will be read anew", extra=why)
 
     def _run(self, taker: Taker) -> None:
         observer = watch(self._path, self.queries.arrivals, self.queries.look_soon) if self._watching else None

@@ -115,7 +115,11 @@ def put_away(folder: int, arrival: Arrival, where: Where) -> Literal["away", "ch
     with _subfolder(folder, FAILED if where == "failed" else DONE) as target:
         if beside is not None and (its := _identity(folder, beside)) is not None:
             _move(folder, beside, its, target, where == "delete")
-        return "away" if _move(folder, name, identity, target, where == "delete") else "gone"
+        if not _move(folder, name, identity, target, where == "delete"):
+            return "gone"
+        os.fsync(target)
+        os.fsync(folder)  # its position is forgotten now: a power cut must not bring the file back
+        return "away"
 
 
 def _move(folder: int, name: str, identity: Identity, target: int, delete: bool) -> bool:

@@ -1,16 +1,9 @@
-"""How far the files of the drop directory are judged, kept over a restart."""
+"""How far the files of the drop directory are judged: what journal and snapshots hold of them."""
 
-import logging
 import os
-from collections.abc import Iterable
-from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
-
-log = logging.getLogger(__name__)
-
-VERSION = 1
 
 
 class Identity(NamedTuple):
@@ -45,43 +38,11 @@ class Position(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True
     broken: str | None = None
 
     @property
+    def stream(self) -> str:
+        """What names the file among all streams of the source: device and inode."""
+        return "{}:{}".format(*self.identity[:2])
+
+    @property
     def failure(self) -> str | None:
         """Why the file as a whole failed, if it did: also one of which no record could be taken."""
         return self.broken or ("unreadable" if self.refused and not self.taken else None)
-
-
-class _Stored(msgspec.Struct, forbid_unknown_fields=True):
-    version: int
-    files: list[Position]
-
-
-def load(path: Path) -> list[Position]:
-    """The positions that were saved, none if there are none. What cannot be read is set aside as NAME.unreadable."""
-    try:
-        stored = msgspec.json.decode(path.read_bytes(), type=_Stored)
-        if stored.version != VERSION:
-            raise ValueError(f"version {stored.version}, expected {VERSION}")
-    except FileNotFoundError:
-        return []
-    except ValueError as error:
-        why = {"path": str(path), "reason": str(error)}
-        log.warning("positions of drop files are of no use: unfinished files are read anew", extra=why)
-        os.replace(path, path.with_name(path.name + ".unreadable"))
-        return []
-    return stored.files
-
-
-def save(path: Path, positions: Iterable[Position]) -> None:
-    """Write the positions so that the file holds the old ones or the new ones at any moment. Raises OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(path.name + ".new")
-    with new.open("wb") as stream:
-        stream.write(msgspec.json.encode(_Stored(VERSION, list(positions))))
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(new, path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

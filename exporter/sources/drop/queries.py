@@ -21,7 +21,6 @@ from exporter.sources.drop.reading import FILE_FAILURES, Changed, Chunk, Failure
 
 log = logging.getLogger(__name__)
 
-SOURCE = "drop"
 #: seconds between looks at the folder, and until a file that could not be put away is tried again
 LOOK_SECONDS, RETRY_SECONDS = 1.0, 60.0
 
@@ -62,6 +61,8 @@ class DropQueries:
         self._path, self._done, self._wake, self._stopping = path, done, wake, stopping
         self._clock, self._steady = clock, steady
         self._stored: dict[Identity, Position] = {}
+        #: until it is known where to go on, nothing is known of any file
+        self._sought = False
         self._held: dict[tuple[int, int], Progress] = {}
         self._ready: deque[Arrival] = deque()
         self._open: tuple[Progress, Reader] | None = None
@@ -87,17 +88,27 @@ class DropQueries:
         self._commits.append(position)
         self._wake()
 
-    def positions(self) -> list[Position]:
-        """How far each file in the folder is judged that is not finished, or that could not be put away."""
-        return [file.committed for file in list(self._held.values())] + list(self._stored.values())
+    def kept(self, judged: Iterable[Position]) -> list[Position]:
+        """Where a restart goes on, of all that is judged: the positions of files that are not put away yet.
 
-    def holds(self, position: Position) -> bool:
-        """Whether the file of a position is still in the folder, as far as is known."""
-        return position.identity[:2] in self._held or position.identity in self._stored
+        judged: up to where queries of files are judged; what was refused behind them is known here alone. May be called
+        from any thread.
+        """
+        if not self._sought:
+            return list(judged)
+        # a file leaves the first of these after it came into the second
+        there = [*list(self._stored.values()), *(file.committed for file in list(self._held.values()))]
+        furthest = {position.identity[:2]: position for position in there}
+        for position in judged:
+            known = furthest.get(position.identity[:2])
+            if known is not None and known.offset < position.offset:
+                furthest[position.identity[:2]] = position
+        return list(furthest.values())
 
     def seek(self, positions: Iterable[Position]) -> None:
         """Go on at these positions with files that are still what they were."""
         self._stored = {position.identity: position for position in positions}
+        self._sought = True
 
     def take_back(self, delivery: Delivery) -> None:
         """The delivery that was polled last was not taken: it is not counted as read."""
@@ -179,7 +190,8 @@ class DropQueries:
         """The file as it is to be read: from its beginning, from a stored position, or from where it was paused."""
         file = self._held.get(arrival.identity[:2])
         if file is None:
-            file = self._held[arrival.identity[:2]] = Progress(arrival, self._stored.pop(arrival.identity, None))
+            file = self._held[arrival.identity[:2]] = Progress(arrival, self._stored.get(arrival.identity))
+            self._stored.pop(arrival.identity, None)  # only now: `kept` must find it in one of them
         else:
             file.arrival = arrival
         if file.over and not file.paused:
@@ -261,12 +273,12 @@ class DropQueries:
 
     def _delivery(self, chunk: Chunk, position: Position) -> Delivery:
         return Delivery(
-            SOURCE,
+            "drop",
             chunk.queries,
             received=self._clock(),
             own_time=any(query.timestamp is not None for query in chunk.queries),
             position=position,
-            stream="{}:{}".format(*position.identity[:2]),
+            stream=position.stream,
             size=chunk.size,
             done=lambda outcomes: self.commit(position),
         )

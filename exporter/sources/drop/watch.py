@@ -57,3 +57,11 @@ def _observer() -> BaseObserver:
     from watchdog.observers.inotify import InotifyObserver
 
     return InotifyObserver(generate_full_events=True)  # tells a file that was moved in from one just created
+
+
+def _is_no_stop(record: logging.LogRecord) -> bool:
+    """Not the error that watchdog logs when an event comes while it stops; files are looked for at the start."""
+    return "called when the thread is inactive" not in record.getMessage()
+
+
+logging.getLogger("watchdog.observers.inotify").addFilter(_is_no_stop)

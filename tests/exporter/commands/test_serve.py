@@ -208,3 +208,30 @@ def test_a_key_file_that_is_wrong_keeps_the_service_from_starting(tmp_path: Path
     assert done.returncode == 1
     assert done.stderr.startswith("vedette: state/keys.json holds no list of keys: ")
     assert is_one_line(done.stderr)
+
+
+@pytest.fixture
+def read_only(tmp_path: Path) -> Iterator[Path]:
+    """A folder to which nobody can write, root included."""
+    folder = tmp_path / "read-only"
+    folder.mkdir()
+    folder.chmod(0o500)
+    mounted = os.geteuid() == 0
+    if mounted:
+        if subprocess.call(["mount", "--bind", str(folder), str(folder)]):
+            pytest.skip("root that may write everywhere and mount nothing")
+        subprocess.run(["mount", "-o", "remount,bind,ro", str(folder)], check=True)
+    yield folder
+    if mounted:
+        subprocess.run(["umount", str(folder)], check=True)
+    folder.chmod(0o700)
+
+
+def test_a_state_folder_that_cannot_be_written_is_told_in_one_line_and_exits_1(
+    run: Run, tmp_path: Path, read_only: Path
+) -> None:
+    (tmp_path / "vedette.yml").write_text(f"storage: {{path: {read_only}}}\n")
+    code, _, err = run("serve", "--config.file", "vedette.yml", "--web.listen-address", "127.0.0.1:0").finish()
+    assert code == 1
+    assert is_one_line(err)
+    assert err.startswith(f"vedette: storage.path: {read_only}/journal: ")

@@ -1,82 +1,18 @@
 """What survives a restart."""
 
-from dataclasses import dataclass
+import logging
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from exporter.config import Config, DetectorConfig, Limits
-from exporter.ledger import Ledger
-from exporter.models import Models
-from exporter.pipeline import Pipeline
-from exporter.recovery.keeper import Keeper
-from exporter.sources.duplicates import Duplicates
-from exporter.sources.push import PushIntake
-from exporter.storage.journal import Journal
+from exporter.config import Config
 from exporter.storage.snapshot import Snapshots
-from tests.exporter.conftest import UNSURE
-
-DETECTORS = (
-    DetectorConfig(name="confidence", options={"threshold": 0.5}),
-    DetectorConfig(name="text_repetition", options={"threshold": 3}),
-    DetectorConfig(name="text_similarity"),
-)
-
-
-@dataclass
-class Run:
-    """One life of the service, without HTTP; what is taken is judged at once."""
-
-    pipeline: Pipeline
-    journal: Journal
-    keeper: Keeper
-    push_intake: PushIntake
-
-    def push(self, *events: dict) -> int:
-        answer = self.push_intake.push(b"\n".join(map(msgspec.json.encode, events)))
-        self.judge()
-        return answer.result().status
-
-    def judge(self) -> None:
-        """Judge what waits, as the judging thread would."""
-        waiting = self.pipeline.unjudged()
-        for delivery in waiting:
-            self.pipeline.withdraw(delivery)
-            self.pipeline.judge([delivery])
-
-    def state(self) -> dict:
-        """Counts, windows and what the detectors say of themselves."""
-        model = self.pipeline.models.of(None)
-        return {
-            **{name: getattr(model, name) for name in ("queries", "suspicious", "without_client", "ids_reused")},
-            "tallies": [
-                (tally.judgements, tally.flags, dict(tally.skipped), repr(tally.detector.get_state()))
-                for tally in model.tallies
-            ],
-        }
-
-    def kill(self) -> None:
-        """End without a snapshot."""
-        self.journal.stop()
-
-
-def live(folder: Path, config: Config, clock=lambda: 1000.0) -> Run:
-    pipeline = Pipeline(Models(config), 10_000, 1 << 30, clock)
-    duplicates = Duplicates()
-    journal = Journal(folder / "journal", max_bytes=1 << 30, sync=False)
-    keeper = Keeper(folder, config, pipeline, duplicates, journal, clock=clock)
-    keeper.recover()
-    return Run(pipeline, journal, keeper, PushIntake(Ledger(pipeline, journal, False), duplicates, Limits(), clock))
-
-
-@pytest.fixture
-def configured(config) -> Config:
-    return config(*DETECTORS)
-
-
-def events(start: int, count: int) -> list[dict]:
-    return [{"id": n, "input": f"a text, number {n % 7}", "output": UNSURE} for n in range(start, start + count)]
+from tests.exporter.conftest import Clock
+from tests.exporter.recovery.conftest import DETECTORS, Run, events, live
+from tests.exporter.storage.conftest import FailingFiles, PluggedFiles
 
 
 @pytest.mark.parametrize("snapshots", [(), (1,), (0, 2), (0, 1, 2)])
@@ -168,12 +104,233 @@ def test_a_lost_journal_begins_all_counts_anew(tmp_path, configured):
     assert again.state()["queries"] == 0
 
 
-def test_a_disk_that_refuses_the_snapshot_is_counted_and_the_journal_stays(tmp_path, configured, monkeypatch):
-    run = live(tmp_path, configured)
+def test_a_disk_that_refuses_the_snapshot_is_counted_and_the_journal_stays(tmp_path, configured, caplog):
+    files = FailingFiles()
+    run = live(tmp_path, configured, files=files)
     run.push(*events(0, 5))
-    with monkeypatch.context() as patch:
-        patch.setattr("os.replace", lambda *names: (_ for _ in ()).throw(OSError(28, "no space left on the device")))
-        assert not run.keeper.save()
+    files.failing = {len(files.calls) + 1}
+    assert not run.keeper.save()
     assert run.keeper.failures == 1
+    assert "no snapshot was written" in caplog.text
     run.kill()
     assert live(tmp_path, configured).state()["queries"] == 5
+
+
+def test_a_drop_file_that_was_judged_in_part_is_gone_on_with_after_a_crash(tmp_path, configured):
+    """The first snapshot of the new run is written before the folder is looked at."""
+    (tmp_path / "drop").mkdir()
+    (tmp_path / "drop" / "a.ndjson").write_bytes(b"\n".join(map(msgspec.json.encode, events(0, 2500))))
+    run = live(tmp_path / "state", configured, drop=tmp_path / "drop")
+    run.read(1)
+    run.kill()
+    for killed_after in (0, 1, 10):
+        run = live(tmp_path / "state", configured, drop=tmp_path / "drop")
+        run.read(killed_after)
+        run.kill()
+    assert run.state()["queries"] == 2500
+    assert [path.name for path in (tmp_path / "drop" / "done").iterdir()] == ["a.ndjson"]
+    assert run.keeper.save()
+    assert run.pipeline.positions == {}
+
+
+def test_windows_that_cannot_be_read_come_back_from_the_snapshot_before(tmp_path, configured, caplog):
+    run = live(tmp_path, configured)
+    run.push(*events(0, 5))
+    run.keeper.save()
+    [rows] = tmp_path.glob("*.rows")
+    run.push(*events(5, 5))
+    run.keeper.save()
+    run.kill()
+    content = bytearray(rows.read_bytes())
+    content[-1] ^= 255
+    rows.write_bytes(content)
+    again = live(tmp_path, configured)
+    assert again.state() == run.state()
+    assert again.keeper.epoch == run.keeper.epoch
+    assert "windows or ids of a snapshot cannot be read" in caplog.text
+
+
+def test_where_no_windows_can_be_read_they_begin_anew_and_the_others_go_on(tmp_path, configured):
+    run = live(tmp_path, configured, clock=lambda: 5.0)
+    for start in (0, 5):
+        run.push(*events(start, 5))
+        run.keeper.save()
+    run.kill()
+    [rows] = tmp_path.glob("*.rows")
+    rows.unlink()
+    again = live(tmp_path, configured, clock=lambda: 9.0)
+    windows = [tally.detector.window_queries() for tally in again.pipeline.models.of(None).tallies[1:]]
+    assert (windows, again.state()["queries"], again.keeper.epoch) == ([10, 0], 0, 9.0)
+
+
+# -- hostile times and folders
+
+YEAR = 365 * 86_400.0
+
+
+@pytest.mark.parametrize("jump", [-YEAR, -3600.0, 3600.0, YEAR])
+def test_a_clock_that_jumps_between_two_runs_or_within_one_changes_no_count(tmp_path, configured, jump):
+    clock = Clock(2 * YEAR)
+    whole = live(tmp_path / "whole", configured, clock=clock)
+    run = live(tmp_path / "killed", configured, clock=clock)
+    for part in range(4):
+        clock.now += jump * (part % 2)  # within a run
+        whole.push(*events(part * 10, 10))
+        assert run.push(*events(part * 10, 10)) == 202
+        if part == 1:
+            run.keeper.save()
+        run.kill()
+        clock.now -= jump * (part % 2)  # and between two
+        run = live(tmp_path / "killed", configured, clock=clock)
+        assert run.push(*events(part * 10, 10)) == 202  # a retry, whatever the time
+    assert run.state() == whole.state()
+    assert run.pipeline.models.of(None).clock == whole.pipeline.models.of(None).clock
+    assert run.state()["queries"] == 40
+
+
+def test_a_folder_that_turns_read_only_refuses_and_goes_on_once_it_is_writable(tmp_path, configured, caplog):
+    files = FailingFiles()
+    run = live(tmp_path, configured, files=files)
+    assert run.push(*events(0, 5)) == 202
+    files.failing = range(1, 1 << 62)
+    assert [run.push(*events(5, 5)), run.push(*events(10, 5))] == [507, 507]
+    assert not run.keeper.save()
+    assert run.push_intake.counts.rejected["not_stored"] == 10
+    assert [record.message for record in caplog.records].count("cannot write the journal") == 1
+    assert run.state()["queries"] == 5
+    files.failing = ()
+    assert run.push(*events(10, 5)) == 202
+    assert run.keeper.save()
+    run.kill()
+    again = live(tmp_path, configured)
+    assert again.state() == run.state()
+    assert again.push(*events(5, 5)) == 202
+    assert again.state()["queries"] == 15
+
+
+def test_a_snapshot_that_cannot_be_set_aside_keeps_nothing_from_starting(tmp_path, configured, caplog):
+    run = live(tmp_path, configured)
+    run.push(*events(0, 5))
+    run.keeper.save()
+    run.kill()
+    newest = max(tmp_path.glob("*.snapshot"))
+    newest.write_bytes(b"of another kind")
+    files = FailingFiles()
+
+    def rename(path: Path, target: Path) -> None:
+        raise OSError(30, "Read-only file system")
+
+    files.rename = rename  # type: ignore[method-assign]
+    again = live(tmp_path, configured, files=files)
+    assert again.state()["queries"] == 5
+    assert "cannot set a snapshot aside" in caplog.text
+
+
+# -- with every call to the disk failing in turn
+
+
+STEPS = 6
+
+
+def scenario(run: Run) -> Iterator[list[list[dict]]]:
+    """Pushes of several sizes, some sent twice, with snapshots between them; what was acknowledged, after each step."""
+    acknowledged: list[list[dict]] = []
+    for step in range(STEPS):
+        pushed = events(step * 10, 3 + step % 3)
+        for _ in range(1 + step % 2):
+            if run.push(*pushed) == 202 and pushed not in acknowledged:
+                acknowledged.append(pushed)
+        if step % 2:
+            run.keeper.save()
+        yield acknowledged
+
+
+def in_one_run(folder: Path, config: Config, pushes: list[list[dict]]) -> dict:
+    """The state after these pushes and nothing else."""
+    run = live(folder, config)
+    for pushed in pushes:
+        run.push(*pushed)
+    run.kill()
+    return run.state()
+
+
+@pytest.mark.parametrize("sync", [False, True])
+@pytest.mark.parametrize("late", [False, True])
+def test_whichever_call_fails_the_acknowledged_are_judged_once_and_the_refused_are_not(
+    tmp_path, configured, sync, late, caplog
+):
+    caplog.set_level(logging.CRITICAL)
+    for call in count(1):
+        folder, files = tmp_path / str(call), FailingFiles(late=late)
+        run = live(folder, configured, files=files, sync=sync)
+        before = len(files.calls)
+        files.failing = {before + call}
+        [*_, acknowledged] = scenario(run)
+        run.kill()
+        truth = in_one_run(tmp_path / f"{call} truth", configured, acknowledged)
+        assert run.state() == truth, f"call {call}"
+        again = live(folder, configured, sync=sync)
+        assert again.state() == truth, f"call {call}, after a restart"
+        for step in range(STEPS):  # all are sent again, as clients do
+            assert again.push(*events(step * 10, 3 + step % 3)) == 202
+        assert again.state()["queries"] == 24
+        again.kill()
+        if before + call > len(files.calls):
+            break
+    assert call > 25
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_whichever_call_fails_at_the_start_the_next_start_brings_everything_back(tmp_path, configured, late, caplog):
+    caplog.set_level(logging.CRITICAL)
+    for call in count(1):
+        folder, files = tmp_path / str(call), FailingFiles([call], late=late)
+        run = live(folder, configured)
+        [*_, acknowledged] = scenario(run)
+        run.kill()
+        try:
+            live(folder, configured, files=files).kill()
+        except OSError:
+            assert call < 4  # the lock and the end of the journal: the program says so and ends
+        again = live(folder, configured)
+        assert again.state() == in_one_run(tmp_path / f"{call} truth", configured, acknowledged), f"call {call}"
+        again.kill()
+        if call > len(files.calls):
+            break
+    assert call > 8
+
+
+class Pulled(PluggedFiles):
+    """Files of which every call leaves an image of what a power cut would leave behind it."""
+
+    def __init__(self, folder: Path, images: Path) -> None:
+        super().__init__(folder)
+        self._images = images
+        self.acknowledged: list[list[dict]] = []
+        self.images: list[tuple[Path, list[list[dict]]]] = []
+
+    def reach_the_disk(self, descriptor: int) -> None:
+        super().reach_the_disk(descriptor)
+        image = self._images / str(len(self.calls))
+        self.pull_the_plug(image)
+        self.images.append((image, list(self.acknowledged)))
+
+
+def test_a_power_cut_after_any_sync_loses_no_acknowledged_query(tmp_path, configured):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "state").mkdir()
+    files = Pulled(tmp_path / "state", tmp_path / "images")
+    run = live(tmp_path / "state", configured, files=files, sync=True)
+    for files.acknowledged in scenario(run):
+        pass
+    run.kill()
+    for image, acknowledged in files.images:
+        again = live(image, configured)
+        judged = again.state()["queries"]
+        promised = sum(map(len, acknowledged))
+        assert promised <= judged <= promised + 5, image  # those of one push may be on their way
+        for pushed in acknowledged:
+            again.push(*pushed)
+        assert again.state()["queries"] == judged
+        again.kill()
+    assert len(files.images) > 20

@@ -142,3 +142,18 @@ def test_content_that_cannot_be_compared_is_equal_to_nothing() -> None:
         query = asked(model_output=output)
         assert take(duplicates, query)[0] == 0
         assert take(duplicates, query) == (0, 1)
+
+
+def test_a_clock_that_is_set_back_keeps_ids_an_hour_and_no_longer_than_two() -> None:
+    duplicates = Duplicates(seconds=3600)
+    take(duplicates, asked(), now=400 * 86_400)
+    for minute in range(121):
+        assert duplicates.sort_out([asked()], "").duplicates == (minute <= 75)
+        take(duplicates, asked(id=f"m{minute}"), now=60 * minute)
+
+
+def test_a_clock_that_jumps_forward_a_year_forgets_nothing_at_once() -> None:
+    duplicates = Duplicates(seconds=3600)
+    take(duplicates, asked(), now=10_000)
+    take(duplicates, asked(id="later"), now=10_000 + 365 * 86_400)
+    assert duplicates.sort_out([asked()], "").duplicates == 1

@@ -47,6 +47,11 @@ class FailingFiles(Files):
         with self._call("write") as work:
             return super().write(descriptor, content[: self.short] if work else content[: len(content) // 2])
 
+    def write_at(self, descriptor: int, content: memoryview, offset: int) -> int:
+        with self._call("write_at") as work:
+            part = content[: self.short] if work else content[: len(content) // 2]
+            return super().write_at(descriptor, part, offset)
+
     def truncate(self, descriptor: int, size: int) -> None:
         with self._call("truncate") as work:
             if work:
@@ -82,29 +87,33 @@ class FailingFiles(Files):
 
 
 class PluggedFiles(FailingFiles):
-    """Files of one folder, of which it is known what a power cut would leave: only what was synced.
+    """Files of one folder and its subfolders, of which it is known what a power cut would leave: only what was synced.
 
-    Contents count from the last sync of the file, names from the last sync of the folder.
+    Contents count from the last sync of the file, names from the last sync of their folder.
     """
 
     def __init__(self, folder: Path, failing: Collection[int] = (), *, late: bool = False) -> None:
         super().__init__(failing, late=late)
         self.folder = folder
         self.contents: dict[int, bytes] = {}
-        self.names: dict[str, int] = {}
+        self.names: dict[Path, dict[str, int]] = {}
 
     def reach_the_disk(self, descriptor: int) -> None:
-        inode = os.fstat(descriptor).st_ino
-        if inode == self.folder.stat().st_ino:
-            self.names = {path.name: path.stat().st_ino for path in self.folder.iterdir()}
+        path = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+        if path.is_dir():
+            self.names[path] = {file.name: file.stat().st_ino for file in path.iterdir() if file.is_file()}
         else:
-            self.contents[inode] = Path(f"/proc/self/fd/{descriptor}").read_bytes()
+            self.contents[os.fstat(descriptor).st_ino] = Path(f"/proc/self/fd/{descriptor}").read_bytes()
 
     def pull_the_plug(self, rest: Path) -> None:
         """Put into the folder `rest` what a power cut would leave now."""
         rest.mkdir()
-        for name, inode in self.names.items():
-            (rest / name).write_bytes(self.contents.get(inode, b""))
+        for folder, names in self.names.items():
+            if folder.is_relative_to(self.folder):
+                there = rest / folder.relative_to(self.folder)
+                there.mkdir(parents=True, exist_ok=True)
+                for name, inode in names.items():
+                    (there / name).write_bytes(self.contents.get(inode, b""))
 
 
 class Writer:

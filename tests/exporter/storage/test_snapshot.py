@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.storage.snapshot import MAGIC, VERSION, Snapshots
+from tests.exporter.storage.conftest import FailingFiles
 
 
 def test_the_newest_comes_first_and_the_one_before_is_kept(tmp_path):
@@ -27,6 +28,7 @@ def test_what_cannot_be_used_is_set_aside_and_the_one_before_counts(tmp_path, da
     assert newest.with_suffix(".unusable").exists()
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_no_flipped_byte_goes_unnoticed(tmp_path_factory, data):
     folder = tmp_path_factory.mktemp("state")
@@ -49,16 +51,14 @@ def test_garbage_with_the_right_checksum_is_some_state_or_set_aside(tmp_path_fac
     assert len(list(snapshots.load())) + snapshots.set_aside == 1
 
 
-def test_a_write_that_fails_leaves_the_old_one(tmp_path, monkeypatch):
-    snapshots = Snapshots(tmp_path)
-    snapshots.save(1, "old")
-    for step in ("fsync", "replace"):
-        with monkeypatch.context() as patch:
-            patch.setattr("os." + step, _fail)
-            with pytest.raises(OSError, match="full"):
-                snapshots.save(2, "new")
-        assert list(Snapshots(tmp_path).load()) == [(1, "old")]
-
-
-def _fail(*arguments, **named):
-    raise OSError(28, "the disk is full")
+@pytest.mark.parametrize("late", [False, True])
+def test_whichever_call_fails_the_old_one_or_the_new_one_is_there(tmp_path, late):
+    files = FailingFiles()
+    Snapshots(tmp_path / ".", files).save(1, "old")
+    for call in range(1, len(files.calls) + 1):
+        folder = tmp_path / str(call)
+        folder.mkdir()
+        Snapshots(folder).save(1, "old")
+        with pytest.raises(OSError, match="no space left"):
+            Snapshots(folder, FailingFiles([call], late=late)).save(2, "new")
+        assert next(Snapshots(folder).load()) in [(1, "old"), (2, "new")]

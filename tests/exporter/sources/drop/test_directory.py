@@ -23,7 +23,7 @@ from exporter.models import Models
 from exporter.pipeline import Pipeline
 from exporter.sources.drop import filing, queries, reading
 from exporter.sources.drop.directory import DropDirectory
-from exporter.sources.drop.positions import load
+from exporter.sources.drop.positions import Identity, Position
 
 LIMITS = Limits(body_bytes=4096, image_pixels=10_000)
 
@@ -32,18 +32,18 @@ class Desk:
     """A drop directory that is driven by hand, with a clock of its own; deliveries wait in `handed` to be judged."""
 
     def __init__(self, folder, **options):
-        self.folder, self.state = Path(folder) / "drop", Path(folder) / "state"
+        self.folder, self.positions = Path(folder) / "drop", []
         self.folder.mkdir(exist_ok=True)
         self.now = 1000.0
         self.options = options
         self.restart()
 
     def restart(self):
-        """A new process on the same folders."""
+        """A new process on the same folder, with the positions of the last stop."""
         options = {"watching": False, "clock": lambda: 1e9, "steady": lambda: self.now, **self.options}
-        self.source = DropDirectory(self.folder, self.state, LIMITS, **options)
+        self.source = DropDirectory(self.folder, LIMITS, **options)
         self.queries = self.source.queries
-        self.queries.seek(load(self.state / "drop-positions.json"))
+        self.queries.seek(self.positions)
         self.handed = []
 
     def drop(self, name, content):
@@ -81,9 +81,11 @@ class Desk:
         self.poll()
         return queries
 
-    def stop(self):
-        """Stop cleanly, with nothing left to judge."""
-        assert self.source.stop(10.0)
+    def stop(self, timeout=10.0):
+        """Stop, and keep the positions; whether nothing was left to judge."""
+        stopped = self.source.stop(timeout)
+        self.positions = self.queries.kept([])
+        return stopped
 
     def inputs(self):
         return [query.input_data for query in self.read()]
@@ -556,7 +558,7 @@ def test_a_file_that_cannot_be_put_away_is_not_read_again_after_a_restart(desk):
     (desk.folder / "done").write_text("in the way")
     desk.drop("a.ndjson", ndjson("a"))
     desk.read()
-    desk.stop()
+    assert desk.stop()
     desk.restart()
     assert desk.inputs() == []
     (desk.folder / "done").unlink()
@@ -637,7 +639,7 @@ def test_a_stop_in_the_middle_of_a_file_is_gone_on_from_exactly(desk, name, comp
         desk.settle()
         desk.poll(1)
         numbers += [query.input_data["number"] for query in desk.judge()]
-        desk.stop()
+        assert desk.stop()
         desk.restart()
     assert numbers == list(range(3500))
     assert desk.inputs() == []
@@ -655,7 +657,7 @@ def test_every_line_is_judged_once_and_reported_once_however_often_it_stops(tmp_
         desk.poll(polled)
         desk.handed = desk.handed[:kept]  # the pipeline stopped before it judged the others
         judged += [query.input_data for query in desk.judge()]
-        desk.source.stop(0.0)
+        desk.stop(0.0)
         desk.restart()
     desk.read()
     assert judged == [str(n) for n in range(4500) if n % 7]
@@ -667,7 +669,7 @@ def test_a_file_that_was_changed_after_the_stop_is_a_new_file(desk):
     desk.settle()
     desk.poll(1)
     desk.judge()
-    desk.stop()
+    assert desk.stop()
     desk.drop("a.ndjson", ndjson(["new"]))
     desk.restart()
     assert desk.inputs() == ["new"]
@@ -678,28 +680,40 @@ def test_positions_of_files_that_are_gone_are_not_kept(desk):
     desk.settle()
     desk.poll(1)
     desk.judge()
-    desk.stop()
-    assert [position.offset for position in load(desk.state / "drop-positions.json")] == [len(ndjson(range(1000)))]
+    assert desk.stop()
+    assert [position.offset for position in desk.positions] == [len(ndjson(range(1000)))]
     (desk.folder / "a.ndjson").unlink()
     desk.restart()
     desk.read()
-    desk.stop()
-    assert load(desk.state / "drop-positions.json") == []
+    assert desk.stop()
+    assert desk.positions == []
 
 
 def test_a_stop_that_is_not_judged_in_time_says_so_and_keeps_what_was_judged(desk):
     desk.drop("a.ndjson", ndjson(range(1500)))
     desk.settle()
     desk.poll()
-    assert desk.source.stop(0.0) is False
+    assert desk.stop(0.0) is False
     desk.restart()
     assert len(desk.read()) == 1500
 
 
-def test_positions_that_cannot_be_stored_are_logged(desk, caplog):
-    desk.state.write_text("in the way")
-    assert desk.source.stop(1.0)
-    assert "positions of drop files were not stored" in caplog.text
+def test_what_the_pipeline_judged_counts_before_the_reader_has_taken_note_of_it(desk):
+    desk.drop("a.ndjson", ndjson(range(1500)))
+    desk.settle()
+    [first] = desk.poll(1)
+    assert [position.offset for position in desk.queries.kept([])] == [0]
+    assert desk.queries.kept([first.position]) == [first.position]
+
+
+def test_all_that_is_judged_is_kept_until_it_is_known_where_to_go_on(tmp_path):
+    source = DropDirectory(tmp_path, LIMITS, watching=False)
+    judged = [Position("a.csv", Identity(1, 2, 3, 4), offset=5)]
+    assert source.queries.kept(judged) == judged
+    source.queries.seek(judged)
+    assert source.queries.kept(judged) == judged
+    source.queries.poll()
+    assert source.queries.kept(judged) == []
 
 
 # -- bounds
@@ -777,7 +791,7 @@ def judging():
 
 
 def started(tmp_path, pipeline, **options):
-    source = DropDirectory(tmp_path / "drop", tmp_path / "state", LIMITS, **options)
+    source = DropDirectory(tmp_path / "drop", LIMITS, **options)
     source.start(pipeline)
     return source
 

@@ -1,0 +1,111 @@
+"""What the tests of recovery share: lives of the service on one folder, without HTTP and without threads of its own."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from exporter.config import Config, DetectorConfig, Limits
+from exporter.ledger import Ledger
+from exporter.models import Models
+from exporter.pipeline import Pipeline
+from exporter.recovery.keeper import Keeper
+from exporter.sources.drop.queries import DropQueries
+from exporter.sources.duplicates import Duplicates
+from exporter.sources.push import PushIntake
+from exporter.storage.files import Files
+from exporter.storage.journal import Journal
+from tests.exporter.conftest import UNSURE
+
+SEGMENT_BYTES = 2000
+DETECTORS = (
+    DetectorConfig(name="confidence", options={"threshold": 0.5}),
+    DetectorConfig(name="text_repetition", options={"threshold": 3}),
+    DetectorConfig(name="text_similarity"),
+)
+
+
+@dataclass
+class Run:
+    """One life of the service, without HTTP; what is taken is judged at once."""
+
+    pipeline: Pipeline
+    journal: Journal
+    ledger: Ledger
+    keeper: Keeper
+    push_intake: PushIntake
+    drop: DropQueries
+
+    def push(self, *events: dict) -> int:
+        answer = self.push_intake.push(b"\n".join(map(msgspec.json.encode, events))).result(10)
+        self.judge()
+        return answer.status
+
+    def judge(self) -> None:
+        """Judge what waits, as the judging thread would."""
+        waiting = self.pipeline.unjudged()
+        for delivery in waiting:
+            self.pipeline.withdraw(delivery)
+            self.pipeline.judge([delivery])
+
+    def read(self, chunks: int) -> None:
+        """Read so many chunks of the drop directory, each judged before the next."""
+        for _ in range(chunks):
+            delivery = self.drop.poll()
+            if delivery is not None:
+                self.ledger.take(delivery)
+                self.judge()
+        self.drop.close()
+
+    def state(self) -> dict:
+        """Counts, windows and what the detectors say of themselves."""
+        model = self.pipeline.models.of(None)
+        return {
+            **{name: getattr(model, name) for name in ("queries", "suspicious", "without_client", "ids_reused")},
+            "tallies": [
+                (tally.judgements, tally.flags, dict(tally.skipped), repr(tally.detector.get_state()))
+                for tally in model.tallies
+            ],
+        }
+
+    def kill(self) -> None:
+        """End without a snapshot."""
+        self.journal.stop()
+
+
+def live(
+    folder: Path,
+    config: Config,
+    clock: Callable[[], float] = lambda: 1000.0,
+    drop: Path | None = None,
+    files: Files | None = None,
+    sync: bool = False,
+) -> Run:
+    """A start on this folder. Segments of the journal are small, so that snapshots let some of them go."""
+    pipeline = Pipeline(Models(config), 10_000, 1 << 30, clock)
+    duplicates = Duplicates()
+    options: Any = {"max_bytes": 1 << 20, "segment_bytes": SEGMENT_BYTES, "interval": 0.0, "files": files}
+    journal = Journal(folder / "journal", sync=sync, **options)
+    dropped = DropQueries(str(drop or folder), Limits(), settle_seconds=0.0, clock=clock)
+    keeper = Keeper(folder, config, pipeline, duplicates, journal, kept=dropped.kept, clock=clock, files=files)
+    try:
+        dropped.seek(keeper.recover())
+    except BaseException:
+        journal.stop()
+        raise
+    if sync:
+        journal.start()
+    ledger = Ledger(pipeline, journal, sync)
+    return Run(pipeline, journal, ledger, keeper, PushIntake(ledger, duplicates, Limits(), clock), dropped)
+
+
+@pytest.fixture
+def configured(config: Callable[..., Config]) -> Config:
+    return config(*DETECTORS)
+
+
+def events(start: int, count: int) -> list[dict]:
+    return [{"id": n, "input": f"a text, number {n % 7}", "output": UNSURE} for n in range(start, start + count)]
