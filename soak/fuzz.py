@@ -21,7 +21,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from exporter.demo.processes import free_port
 from soak.mutations import Mutations, Request
-from soak.senders import eventually
+from soak.service import eventually
 
 #: windows and tables that are full early, so that growth beyond them shows
 CONFIG = """

@@ -151,7 +151,7 @@ def said(exporter: Exporter, sent: bytes, size: int) -> bytes:
 def configured(config: Build, register: Any) -> Config:
     register("odd", OddDetector)
     confidence = DetectorConfig(name="confidence", options={"threshold": 0.5})
-    limits = Limits(body_bytes=BODY_BYTES, body_timeout=0.3)
+    limits = Limits(body_bytes=BODY_BYTES, body_timeout=1.5)
     return config(confidence, DetectorConfig(name="odd"), limits=limits)
 
 

@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from exporter.access import keys
 from exporter.demo.processes import free_port
 from exporter.version import VERSION
-from soak.senders import eventually
+from soak.service import eventually
 
 RSA_KEY = rsa.generate_private_key(65537, 2048)
 PUBLIC = RSA_KEY.public_key()

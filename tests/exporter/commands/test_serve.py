@@ -105,7 +105,7 @@ def test_it_serves_https_to_clients_with_a_certificate(
     with requests.Session() as plain, pytest.raises(requests.ConnectionError):
         plain.get(f"http://{address}/-/ready")
     with pytest.raises(Failure):
-        healthcheck(Namespace(url=f"https://{address}"))
+        healthcheck(Namespace(url=f"https://{address}", key_file=None))
     web.write_text("tls_server_config: {}\n")
     page = http.get(f"https://{address}/metrics", verify=str(authority.ca), cert=client)
     assert samples(page.text)["vedette_web_config_last_reload_successful"] == 0
@@ -134,7 +134,7 @@ basic_auth_users: {{alice: {bcrypt.hashpw(b"right", bcrypt.gensalt(4)).decode()}
     for auth, status in ((("alice", "right"), 200), (("alice", "wrong"), 401), (None, 401)):
         answer = http.get(f"https://{address}/metrics", auth=auth, verify=str(authority.ca))
         assert (answer.status_code, answer.headers["strict-transport-security"]) == (status, "max-age=31536000")
-    healthcheck(Namespace(url=f"https://{address}"))
+    healthcheck(Namespace(url=f"https://{address}", key_file=None))
     assert capsys.readouterr().out == "healthy\n"
     http.close()  # a client that does not answer the farewell is waited for
     process.signal(signal.SIGTERM)
