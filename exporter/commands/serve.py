@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import logging
+import sys
 from collections.abc import Coroutine
 from typing import Any
 
@@ -16,6 +17,8 @@ from exporter.storage.journal import StateInUse
 from exporter.web_config import warnings
 
 log = logging.getLogger(__name__)
+#: after so long the judging thread lets others on: health and metrics are answered under overload too
+SWITCH_SECONDS = 0.001
 
 
 def serve(options: argparse.Namespace) -> None:
@@ -47,6 +50,7 @@ def serve(options: argparse.Namespace) -> None:
     bound = listener.getsockname()
     log.info("listening", extra={"address": f"{bound[0]}:{bound[1]}"})
     settle()
+    sys.setswitchinterval(SWITCH_SECONDS)
     try:
         _run(service.run(listener))
     except OSError as error:
