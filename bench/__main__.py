@@ -3,7 +3,7 @@
 import os
 import platform
 
-from bench import client, exposition, http, library, memory
+from bench import benign, client, drift, evidence, exposition, history, http, library, memory, traces
 
 
 def main() -> None:
@@ -12,7 +12,21 @@ def main() -> None:
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, BLAS: {library.blas()}")
     print("CPU time of the process; the limit is measured in the same run\n")
     table = [("work", "measured", "limit", "target", "")]
-    for rows in (library.rows, http.push_rows, http.detect_rows, exposition.rows, client.rows, memory.rows):
+    for rows in (
+        library.rows,
+        http.push_rows,
+        http.part_rows,
+        http.detect_rows,
+        http.sample_rows,
+        exposition.rows,
+        history.rows,
+        client.rows,
+        memory.rows,
+        drift.rows,
+        evidence.rows,
+        benign.rows,
+        traces.rows,
+    ):
         table += [row.cells() for row in rows()]
     widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
     for line in table:

@@ -7,21 +7,28 @@ from dataclasses import dataclass
 class Row:
     """What was measured, next to the machine's own limit (or a rival) in the same run, and what it must reach.
 
-    target: the most that `measured` may be, in its unit. target_ratio: the most that measured ÷ limit may be.
+    measured: None where the data for it is not there.
+    target: the most that `measured` may be, in its unit; least: the least that it may be.
+    target_ratio: the most that measured ÷ limit may be.
     ratio: the median of the ratios of single rounds, where these were measured in turns.
     """
 
     name: str
-    measured: float
+    measured: float | None
     unit: str
     limit: float | None = None
     limit_of: str = ""
     target: float | None = None
     target_ratio: float | None = None
     ratio: float | None = None
+    least: float | None = None
 
     def reached(self) -> bool | None:
         """Whether the target is reached; None without one."""
+        if self.measured is None:
+            return None
+        if self.least is not None:
+            return self.measured >= self.least
         if self.target is not None:
             return self.measured <= self.target
         if self.target_ratio is not None and self.ratio is not None:
@@ -36,5 +43,8 @@ class Row:
         target = "" if self.target is None else f"≤ {self.target:.4g}"
         if self.target_ratio is not None:
             target = f"ratio ≤ {self.target_ratio:g}"
+        if self.least is not None:
+            target = f"≥ {self.least:.4g}"
+        measured = "not measured" if self.measured is None else f"{self.measured:.4g} {self.unit}"
         verdict = {True: "reached", False: "missed", None: ""}[self.reached()]
-        return self.name, f"{self.measured:.4g} {self.unit}", limit, target, verdict
+        return self.name, measured, limit, target, verdict

@@ -8,6 +8,7 @@ from typing import Any
 
 from detectors.confidence import ConfidenceDetector
 from detectors.contract import Adapted, Detector
+from detectors.exact_repeat import ExactRepeatDetector
 from detectors.repetition import (
     ImageRepetitionDetector,
     RepetitionDetector,
@@ -30,6 +31,7 @@ DETECTORS: dict[str, dict[str, Any]] = {
     "text_repetition": {"class": TextRepetitionDetector, "modality": "text", "base": "repetition_detector"},
     "tabular_repetition": {"class": TabularRepetitionDetector, "modality": "tabular", "base": "repetition_detector"},
     "image_repetition": {"class": ImageRepetitionDetector, "modality": "image", "base": "repetition_detector"},
+    "exact_repeat": {"class": ExactRepeatDetector, "modality": "any", "base": "evidence_detector"},
     "similarity": {"class": SimilarityDetector, "modality": "any", "base": "similarity_detector"},
     "text_similarity": {"class": TextSimilarityDetector, "modality": "text", "base": "similarity_detector"},
     "tabular_similarity": {"class": TabularSimilarityDetector, "modality": "tabular", "base": "similarity_detector"},

@@ -59,10 +59,11 @@ def number_keys(vectors: Sequence[Any]) -> list[str]:
 
 def table_keys(rows: Sequence[Any]) -> list[str]:
     """Keys of rows of features; the features of a list of numbers are named by their position."""
-    return [sha256(_canonical(row)).hexdigest() for row in inputs.each(inputs.features_of, rows)]
+    return [sha256(canonical_row(row)).hexdigest() for row in inputs.each(inputs.features_of, rows)]
 
 
-def _canonical(row: Mapping[str, Any]) -> bytes:
+def canonical_row(row: Mapping[str, Any]) -> bytes:
+    """A row of features, in the order in which they stand, as bytes: 1 and 1.0 are the same, 1 and "1" are not."""
     whole = {
         # a whole float is written as the integer that it equals
         name: int(value) if type(value) is float and value.is_integer() else value

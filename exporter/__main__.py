@@ -69,6 +69,11 @@ def _parser() -> argparse.ArgumentParser:
         "--alertmanager-url", default=None, help="default: external.alertmanager_url, else http://localhost:9093"
     )
     _add_keys(commands)
+    _add_client(commands)
+    replay = _command(commands, "replay", "judge a log: which clients and alerts would have fired", _replay)
+    replay.add_argument("--warm-up", metavar="FILE", help="queries that only teach what is natural; default: the first")
+    replay.add_argument("--json", action="store_true", help="one JSON object a query instead of the tables")
+    replay.add_argument("files", nargs="+", metavar="FILE", help="native events, one a line, gzip or not; - is stdin")
     demo = _command(commands, "demo", "exporter, Prometheus, Alertmanager and traffic with an attack in it", _demo)
     demo.add_argument("--traffic-only", action="store_true", help="only send the traffic, to --url")
     demo.add_argument("--url", default=f"http://{DEFAULT_ADDRESS}", help="the exporter; default: %(default)s")
@@ -110,6 +115,25 @@ def _add_keys(commands: Any) -> None:
     _command(actions, "list", "show the keys there are", _keys_list, argparse.SUPPRESS)
     revoke = _command(actions, "revoke", "revoke a key for good", _keys_revoke, argparse.SUPPRESS)
     revoke.add_argument("id", metavar="ID", help="as `vedette keys list` shows it")
+
+
+def _add_client(commands: Any) -> None:
+    client = _command(
+        commands, "client", "see suspicious clients of a running exporter, and dismiss alarms", _client_list
+    )
+    actions = client.add_subparsers(title="actions", required=True, metavar="ACTION")
+    listed = _command(actions, "list", "the clients of at least a level", _client_list, argparse.SUPPRESS)
+    listed.add_argument("--level", default="watch", choices=("ok", "watch", "alarm", "severe"), help=_DEFAULT)
+    shown = _command(
+        actions, "show", "one client, the evidence on it, and how to block it", _client_show, argparse.SUPPRESS
+    )
+    dismissed = _command(actions, "dismiss", "take back a false alarm", _client_dismiss, argparse.SUPPRESS)
+    for action in (shown, dismissed):
+        action.add_argument("client", metavar="CLIENT", help="as the alert shows it")
+    for action in (listed, shown, dismissed):
+        action.add_argument("--model", help="default: all models")
+        action.add_argument("--url", default=f"http://{DEFAULT_ADDRESS}", help="the exporter; default: %(default)s")
+        action.add_argument("--key-file", metavar="FILE", help="holds an API key, where access is closed")
 
 
 def _duration(text: str) -> float:
@@ -179,6 +203,30 @@ def _keys_revoke(options: argparse.Namespace) -> None:
     from exporter.commands.keys import revoke
 
     revoke(options)
+
+
+def _client_list(options: argparse.Namespace) -> None:
+    from exporter.commands.client import show_all
+
+    show_all(options)
+
+
+def _client_show(options: argparse.Namespace) -> None:
+    from exporter.commands.client import show
+
+    show(options)
+
+
+def _client_dismiss(options: argparse.Namespace) -> None:
+    from exporter.commands.client import dismiss
+
+    dismiss(options)
+
+
+def _replay(options: argparse.Namespace) -> None:
+    from exporter.commands.replay import replay
+
+    replay(options)
 
 
 def _demo(options: argparse.Namespace) -> None:

@@ -5,13 +5,17 @@ import contextlib
 import logging
 import signal
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import uvicorn
+from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 
 from exporter.access import AccessError
@@ -19,12 +23,26 @@ from exporter.access.basic import BasicUsers
 from exporter.access.gate import Gate
 from exporter.access.middleware import AccessControl
 from exporter.addresses import is_loopback
+from exporter.api import alerts as alert_routes
+from exporter.api import clients as client_routes
+from exporter.api import drift_reports as drift_routes
+from exporter.api import health
+from exporter.api import history as history_routes
+from exporter.api import models as model_routes
 from exporter.api.app import build as build_api
+from exporter.api.asked import answer_unavailable
+from exporter.api.clients import ClientDesk
 from exporter.canary import Canary
 from exporter.config import Config
 from exporter.config_change import Change, difference
-from exporter.config_file import ConfigError
+from exporter.config_file import ConfigError, check
 from exporter.fast_detect import FastDetect, protocol
+from exporter.formats import custom, feedback, inference
+from exporter.history.alertmanager import Alertmanager
+from exporter.history.judged import Judged
+from exporter.history.noticed import Noticed
+from exporter.history.reconciler import Reconciler
+from exporter.history.recorder import Recorder
 from exporter.ledger import Ledger
 from exporter.metrics import Exposed, VedetteCollector
 from exporter.models import Models
@@ -32,12 +50,15 @@ from exporter.pipeline import Pipeline
 from exporter.protocol import Connections
 from exporter.pseudonyms import pseudonyms
 from exporter.recovery.keeper import Keeper
-from exporter.server import HotPaths
+from exporter.registration import NotReady, Registration, Registrations, Wrong, listed
+from exporter.server import SAMPLE_PATHS, HotPaths
 from exporter.sources.detect import DetectIntake
 from exporter.sources.drop.directory import DropDirectory
 from exporter.sources.duplicates import Duplicates
 from exporter.sources.push import PushIntake
+from exporter.sources.samples import SampleIntake, joined
 from exporter.storage.journal import Journal
+from exporter.storage.secret import kept_secret
 from exporter.tls import WebFile
 from exporter.web.guard import with_headers
 
@@ -61,23 +82,39 @@ class Service:
     """Everything that runs. `read_config` reads the configuration anew and raises ConfigError."""
 
     def __init__(self, config: Config, read_config: Callable[[], Config], options: ServeOptions) -> None:
+        self._registrations = Registrations(Path(config.storage.path) / "models")
+        #: the configuration as its file has it, without the registered models
+        self._written = config
+        #: held while the configuration changes
+        self._changing = threading.Lock()
+        config = self._registrations.merged(config)
         limits = config.limits
         self._read_config, self._options = read_config, options
         self._ready = False
         #: why it could not start
         self.failure: Exception | None = None
         self.gate = Gate(config, options.telemetry_path, _users(options.web))
-        self.pipeline = Pipeline(Models(config), limits.queue_queries, limits.queue_bytes)
         self.pseudonyms = pseudonyms(config)
         duplicates, storage = Duplicates(), config.storage
         state = Path(storage.path)
+        self.pipeline = Pipeline(Models(config, secret=kept_secret(state)), limits.queue_queries, limits.queue_bytes)
         self._journal = Journal(state / "journal", max_bytes=storage.journal_bytes, sync=storage.sync)
         self._ledger = ledger = Ledger(self.pipeline, self._journal, storage.sync)
         self._push = push = PushIntake(ledger, duplicates, limits)
         self._detect = detect = DetectIntake(ledger, duplicates, limits)
+        self._samples = {
+            "inference": SampleIntake("inference", inference.decode, ledger, limits),
+            "custom": SampleIntake("custom", custom.decode, ledger, limits, admit=self.pipeline.custom.admit),
+            "feedback": SampleIntake("feedback", feedback.decode, ledger, limits, answer=joined),
+        }
         self.canary = Canary(self.pipeline, limits)
         self.connections = Connections(limits, options.telemetry_path)
-        self.fast = FastDetect(detect, is_ready=lambda: self._ready, allowed=self._may_go_fast)
+        self.fast = FastDetect(
+            detect,
+            is_ready=lambda: self._ready,
+            allowed=self._may_go_fast,
+            also={"/api/v1/metrics/inference": self._samples["inference"].take_light},
+        )
         self._drop = self._drop_directory(config)
         self.keeper = Keeper(
             state,
@@ -88,6 +125,10 @@ class Service:
             kept=self._drop.queries.kept if self._drop else list,
             answered=detect.answered,
         )
+        self.history = Recorder(config) if config.history.enabled else None
+        url, credentials = config.alerts.url or config.external.alertmanager_url, config.alerts.credentials_file
+        self._alertmanager = Alertmanager(url, credentials) if url and self.history else None
+        self._reconciler: Reconciler | None = None
         now = time.time()
         self.exposed = Exposed(
             config=config,
@@ -106,6 +147,9 @@ class Service:
             keeper=self.keeper,
             state=state,
             gate=self.gate,
+            shown=self.pseudonyms.shown,
+            history=self.history,
+            samples={source: intake.counts for source, intake in self._samples.items()},
             reloaded_at=now,
         )
         registry = CollectorRegistry(auto_describe=False)
@@ -116,11 +160,24 @@ class Service:
             detect,
             registry,
             is_ready=lambda: self._ready,
-            behind=build_api(self.reload, options.telemetry_path, for_anybody=options.enable_lifecycle),
+            behind=build_api(self.reload, options.telemetry_path, options.enable_lifecycle, self._add_routes),
             limits=limits,
             telemetry_path=options.telemetry_path,
+            samples={SAMPLE_PATHS[source]: intake for source, intake in self._samples.items()},
         )
         self.served = AccessControl(self.http, self.gate, config)
+
+    def _add_routes(self, app: FastAPI) -> None:
+        health.add(app, self.history)
+        model_routes.add(app, self)
+        if self.history is not None:
+            alerts = self.exposed.config.alerts
+            answer_unavailable(app)
+            history_routes.add(app, self.history)
+            drift_routes.add(app, self.history)
+            alert_routes.add(app, self.history, self._alertmanager, alerts.silences)
+        # after /api/v1/clients/alarms, which is no client
+        client_routes.add(app, ClientDesk(self.pipeline, self.pseudonyms, self.keeper.save, time.time))
 
     @staticmethod
     def _drop_directory(config: Config) -> DropDirectory | None:
@@ -129,23 +186,50 @@ class Service:
 
     def reload(self) -> None:
         """Take over the configuration anew. Raises ConfigError and changes nothing when it is wrong."""
-        try:
-            config = self._read_config()
-            self.gate.configure(config)
-        except (ConfigError, AccessError) as error:
-            self.exposed.reload_successful = False
-            log.error("the configuration was not reloaded", extra={"reason": str(error)})
-            raise
+        with self._changing:
+            try:
+                written = self._read_config()
+                self.gate.configure(written)
+            except (ConfigError, AccessError) as error:
+                self.exposed.reload_successful = False
+                log.error("the configuration was not reloaded", extra={"reason": str(error)})
+                raise
+            self._written = written
+            self._take_over(self._registrations.merged(written))
+            self.exposed.reload_successful, self.exposed.reloaded_at = True, time.time()
+
+    def register(self, model: Registration) -> None:
+        """Watch a model as if the configuration named it. Raises Wrong, NotReady and OSError; then nothing changed."""
+        with self._changing:
+            if not self._ready:
+                raise NotReady  # what the journal holds is counted by the models as they were
+            if self._registrations.by_id.get(model.id) == model:
+                return  # a service that registers its model whenever it starts
+            self._registrations.check(model, self._written)
+            alone = msgspec.structs.replace(self._written, models=(model.model(),))
+            problems: list[str] = []
+            check(alone, lambda path, problem: problems.append(problem))
+            if problems:
+                raise Wrong(f"model_type: {problems[0]}")
+            self._registrations.add(model)
+            self._take_over(self._registrations.merged(self._written))
+
+    def registered(self) -> list[dict[str, Any]]:
+        """All models that are configured or registered."""
+        return listed(self.exposed.config, self._registrations)
+
+    def _take_over(self, config: Config) -> None:
         models = self.pipeline.models
         change = difference(self.exposed.config, config, seen=list(models.by_label))
         self.pipeline.between(lambda: self._watch(config))
         self._push.limits = self._detect.limits = self.connections.limits = config.limits
+        for intake in self._samples.values():
+            intake.limits = config.limits
         if self._drop:
             self._drop.queries.limits = config.limits
         self.served.configure(config)
         self.http.configure(config.limits)
         self.exposed.config = config
-        self.exposed.reload_successful, self.exposed.reloaded_at = True, time.time()
         _log_reload(change)
         self.keeper.save()  # what is counted from here on belongs to the new configuration
 
@@ -208,6 +292,7 @@ class Service:
         try:
             taken = await asyncio.to_thread(self.keeper.recover)
             self._journal.start()
+            self._start_history()
             self.pipeline.start()
             self.keeper.start(self.exposed.config.storage.snapshot_interval)
             if self._drop:
@@ -220,12 +305,30 @@ class Service:
         self._ready = True
         await self.canary.run()
 
+    def _start_history(self) -> None:
+        """Record what is judged from here on: what a replay judges again was recorded before."""
+        if self.history is not None:
+            kept = self.history.config.history
+            shown = self.pseudonyms.shown
+            self.pipeline.on_judged = Judged(self.history, kept.evidence, kept.flagged_per_second, shown)
+            self.pipeline.noticed = noticed = Noticed(self.history, shown)
+            self.pipeline.models.worker.on_looked = noticed.drift
+            self.history.start()
+            if self._alertmanager is not None:
+                interval = self.exposed.config.alerts.reconcile_interval
+                self._reconciler = Reconciler(self.history, self._alertmanager, interval)
+                self._reconciler.start()
+
     def _stop(self) -> None:
         """Sources first, so that what they handed over is judged; then the state as it is."""
         if self._drop and not self._drop.stop(STOP_SECONDS):
             log.error("stopped before all that was read of the drop directory was judged")
         if not self.pipeline.stop(STOP_SECONDS):
             log.error("stopped before all queued queries were judged", extra={"queries": self.pipeline.waiting})
+        if self._reconciler is not None:
+            self._reconciler.stop(1.0)
+        if self.history is not None and not self.history.stop(STOP_SECONDS):
+            log.error("stopped before all of the history was written")
         self.keeper.stop()
         self._journal.stop()
         self.pseudonyms.close()

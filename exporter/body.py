@@ -88,10 +88,10 @@ async def read(scope: MutableMapping[str, Any], receive: Receive, limit: int, sh
         elif name == b"content-length" and int(value) > limit:
             raise _too_large(limit)  # before it comes
     message = await receive()
-    if message["type"] == "http.disconnect" or message["more_body"]:
+    if message["type"] == "http.disconnect" or message.get("more_body"):
         body = await _gather(message, receive, limit, share)
     else:
-        body = message["body"]
+        body = message.get("body", b"")
         share.take(len(body))
     if len(body) > limit:
         raise _too_large(limit)

@@ -50,13 +50,19 @@ def parse(text: str, name: str = "config", environment: Mapping[str, str] = os.e
     """The configuration in a text; `name` is what problems call it. Raises ConfigError."""
     document = yaml_lines.read(text, name, environment)
     config = Config.read({} if document.data is None else document.data, (), document.report)
-    _check_models(config, document.report)
-    _check_detectors(config, document.report)
-    _check_shares(config, document.report)
+    check(config, document.report)
     for path, problem in access_problems(config):
         document.report(path, problem)
     raise_problems(document)
     return config
+
+
+def check(config: Config, report: Report) -> None:
+    """Report what no key alone can have wrong: names, detectors and shares that do not go together."""
+    _check_models(config, report)
+    _check_detectors(config, report)
+    _check_shares(config, report)
+    _check_custom(config, report)
 
 
 def raise_problems(document: Document) -> None:
@@ -72,6 +78,16 @@ def _check_models(config: Config, report: Report) -> None:
     for index, model in enumerate(config.models):
         if model.name is not None and first.setdefault(model.name, index) != index:
             report(("models", index, "name"), f"{model.name!r} is already the name of models[{first[model.name]}]")
+
+
+def _check_custom(config: Config, report: Report) -> None:
+    names = [metric.name for metric in config.custom_metrics]
+    for index, metric in enumerate(config.custom_metrics):
+        if metric.name is not None and metric.name in names[:index]:
+            report(("custom_metrics", index, "name"), f"{metric.name!r} is declared twice")
+        bounds = [bound for bound in metric.buckets if isinstance(bound, (int, float))]
+        if not bounds or bounds != sorted(set(bounds)):
+            report(("custom_metrics", index, "buckets"), "expected numbers that grow, at least one")
 
 
 def _detector_lists(config: Config) -> Iterator[tuple[Path, Sequence[DetectorConfig], str]]:

@@ -34,6 +34,7 @@ class Delivery(msgspec.Struct, gc=False, eq=False):
     done: called on the judging thread once all are judged, with the outcomes per query if `explain` is set.
     entries: what de-duplication remembers of them.
     number: of its record in the journal, 0 where it has none. written: it may be judged.
+    samples: what the source `inference` or `custom` hands over instead of queries; they are counted, not judged.
     """
 
     source: str
@@ -50,6 +51,12 @@ class Delivery(msgspec.Struct, gc=False, eq=False):
     entries: Mapping[bytes, bytes] = {}
     number: int = 0
     written: bool = True
+    samples: Sequence[Any] = ()
+
+    @property
+    def records(self) -> int:
+        """Queries and samples in it."""
+        return len(self.queries) + len(self.samples)
 
 
 class Rejection(msgspec.Struct, gc=False):

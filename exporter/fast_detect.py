@@ -1,20 +1,22 @@
-"""`POST /detect` without ASGI: from the parser to the intake, and the answer in one write.
+"""`POST /detect` and single samples without ASGI: from the parser to the intake, and the answer in one write.
 
 The scope, the task and the messages of ASGI cost more than the judging. What is not plain goes the ordinary way
 through the application, which answers the same: other methods and paths, packed, large and chunked bodies, what
 follows a request that is not answered yet, clients that do not read.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from exporter.body import is_light
 from exporter.protocol import BoundedProtocol, Connections
-from exporter.sources.detect import DetectIntake
+from exporter.sources.detect import DetectIntake, Tell
 from exporter.sources.reply import Reply
 
+#: what takes a light body and tells its answer
+Take = Callable[[bytes, Tell], None]
 #: larger bodies go the ordinary way
 PLAIN_BYTES = 64 * 1024
 #: headers of requests that go the ordinary way
@@ -22,12 +24,21 @@ UNUSUAL = frozenset((b"content-encoding", b"transfer-encoding", b"expect", b"upg
 
 
 class FastDetect:
-    """Where plain requests go. allowed: asked at each; False while the application must see every request first."""
+    """Where plain requests go. allowed: asked at each; False while the application must see every request first.
+
+    also: by path, what takes bodies besides `/detect`.
+    """
 
     def __init__(
-        self, detect: DetectIntake, is_ready: Callable[[], bool], allowed: Callable[[], bool] = lambda: True
+        self,
+        detect: DetectIntake,
+        is_ready: Callable[[], bool],
+        allowed: Callable[[], bool] = lambda: True,
+        also: Mapping[str, Take] | None = None,
     ) -> None:
         self.detect, self._is_ready, self.allowed = detect, is_ready, allowed
+        self.ways: dict[bytes, Take] = {b"/detect": detect.detect_light}
+        self.ways |= {path.encode(): take for path, take in (also or {}).items()}
         self._dated: list[tuple[bytes, bytes]] | None = None
         self._heads: dict[tuple[int, bytes], bytes] = {}
 
@@ -64,12 +75,12 @@ class _Nobody:
 class FastRequest:
     """A plain request on its way. To uvicorn it is the cycle in hand: pipelining and shutdown wait for it."""
 
-    __slots__ = ("disconnected", "keep_alive", "parts", "protocol", "response_complete")
+    __slots__ = ("disconnected", "keep_alive", "parts", "protocol", "response_complete", "take")
     response_started = False
     message_event = _Nobody()
 
-    def __init__(self, protocol: "FastProtocol", keep_alive: bool) -> None:
-        self.protocol, self.keep_alive = protocol, keep_alive
+    def __init__(self, protocol: "FastProtocol", keep_alive: bool, take: Take) -> None:
+        self.protocol, self.keep_alive, self.take = protocol, keep_alive, take
         self.parts: list[bytes] = []
         self.disconnected = self.response_complete = False
 
@@ -97,7 +108,7 @@ class FastProtocol(BoundedProtocol):
             super().on_headers_complete()
             return
         self._await_body()
-        self._incoming = FastRequest(self, self.parser.should_keep_alive())
+        self._incoming = FastRequest(self, self.parser.should_keep_alive(), self.fast.ways[self.url])
         self.cycle = self._incoming  # type: ignore[assignment]  # as far as uvicorn looks at it
 
     def on_body(self, body: bytes) -> None:
@@ -116,7 +127,7 @@ class FastProtocol(BoundedProtocol):
         body = request.parts[0] if len(request.parts) == 1 else b"".join(request.parts)
         if self.fast.takes(body):
             self._await_request()
-            self.fast.detect.detect_light(body, request.answer)
+            request.take(body, request.answer)
         else:
             self._send_the_ordinary_way(body)
 
@@ -137,7 +148,11 @@ class FastProtocol(BoundedProtocol):
             self._deadline = None
 
     def _is_plain(self) -> bool:
-        if self.url != b"/detect" or self.parser.get_method() != b"POST" or self.parser.get_http_version() != "1.1":
+        if (
+            self.url not in self.fast.ways
+            or self.parser.get_method() != b"POST"
+            or self.parser.get_http_version() != "1.1"
+        ):
             return False
         headers = dict(self.headers)
         if not UNUSUAL.isdisjoint(headers) or not self.fast.expects(int(headers.get(b"content-length", 0))):

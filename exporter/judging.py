@@ -3,39 +3,95 @@
 import logging
 import math
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from detectors import InvalidQuery, Query
-from detectors.contract import flags
+from detectors.contract import Explainer, flags
 from exporter.delivery import Outcome
+from exporter.drift.judge import DriftJudge
 from exporter.models import SKIP_REASONS, Tally, WatchedModel
 
 log = logging.getLogger(__name__)
+
+
+#: the detector under which the judging of clients is counted
+CLIENTS = "clients"
+
+
+class Found(NamedTuple):
+    """What one detector flagged in a batch of one model: whatever words it has are made from this, later.
+
+    places: in the batch, int (k,); scores: float64 (k,); indices: in what the detector scored, int (k,).
+    """
+
+    detector: str
+    threshold: float
+    places: np.ndarray
+    scores: np.ndarray
+    indices: np.ndarray
+    explainer: Explainer | None
 
 
 #: by position of the query, where to put what the detectors say of it: only for those that somebody asked about
 Asked = Mapping[int, list[Outcome]]
 
 
-def judge(model: WatchedModel, queries: Sequence[Query], asked: Asked, seconds: defaultdict[str, float]) -> None:
+def judge(
+    model: WatchedModel,
+    queries: Sequence[Query],
+    asked: Asked,
+    seconds: defaultdict[str, float],
+    found: list[Found] | None = None,
+) -> np.ndarray:
     """Judge queries of one model, in order, count what came of it, and say it where somebody asked.
 
-    seconds: CPU seconds by detector, added to.
+    seconds: CPU seconds by detector, added to. found: what was flagged, appended to.
+    Returns which queries were flagged: bool (n,).
     """
     suspicious = np.zeros(len(queries), bool)
     for tally in model.tallies:
         begun = time.thread_time()
-        _judge_with(tally, queries, suspicious, asked)
+        _judge_with(tally, queries, suspicious, asked, found)
         seconds[tally.name] += time.thread_time() - begun
+    if model.suspicion is not None:
+        begun = time.thread_time()
+        _weigh(model, queries)
+        seconds[CLIENTS] += time.thread_time() - begun
+    if model.drift is not None:
+        _watch_drift(model.drift, queries)
     model.queries += len(queries)
     model.suspicious += int(np.count_nonzero(suspicious))
-    model.without_client += [query.client for query in queries].count(None)
+    asking: dict[Any, float] = Counter([query.client for query in queries])  # type: ignore[assignment]
+    model.without_client += int(asking.pop(None, 0))
+    model.health.busiest.add(asking, model.clock)
+    return suspicious
 
 
-def _judge_with(tally: Tally, queries: Sequence[Query], suspicious: np.ndarray, asked: Asked) -> None:
+def _weigh(model: WatchedModel, queries: Sequence[Query]) -> None:
+    """Weigh the evidence on the clients. Their verdicts are for the people who watch, never for who asked."""
+    assert model.suspicion is not None
+    try:
+        model.suspicion.observe(queries, [query.timestamp or 0.0 for query in queries])
+    except Exception as error:  # what is wrong with it must not end the judging
+        model.suspicion_errors += len(queries)
+        log.error("clients could not be judged", extra={"model": model.name, "error": type(error).__name__})
+
+
+def _watch_drift(drift: DriftJudge, queries: Sequence[Query]) -> None:
+    try:
+        drift.observe(queries)
+    except Exception as error:  # it is a look beside the judging, which goes on
+        drift.windows["failed"] += 1
+        log.error("queries could not be looked at for drift", extra={"error": type(error).__name__})
+
+
+def _judge_with(
+    tally: Tally, queries: Sequence[Query], suspicious: np.ndarray, asked: Asked, found: list[Found] | None = None
+) -> None:
     try:
         unfit = tally.detector.unfit(queries)
         positions, fitting = _fitting(queries, unfit)
@@ -45,13 +101,16 @@ def _judge_with(tally: Tally, queries: Sequence[Query], suspicious: np.ndarray, 
             for position in range(len(queries)):
                 alone = slice(position, position + 1)
                 wanted = {0: asked[position]} if position in asked else {}
-                _judge_with(tally, queries[alone], suspicious[alone], wanted)
+                own: list[Found] | None = None if found is None else []
+                _judge_with(tally, queries[alone], suspicious[alone], wanted, own)
+                if found is not None:
+                    found += [one._replace(places=one.places + position) for one in own or ()]
             return
         _failed(tally, asked.get(0), error)
         return
     _skip(tally, unfit, asked)
     if fitting:
-        _count(tally, fitting, positions, scores, suspicious, asked)
+        _count(tally, fitting, positions, scores, suspicious, asked, found)
 
 
 def _fitting(queries: Sequence[Query], unfit: Mapping[int, str]) -> tuple[Sequence[int], Sequence[Query]]:
@@ -95,6 +154,7 @@ def _count(
     scores: np.ndarray,
     suspicious: np.ndarray,
     asked: Asked,
+    found: list[Found] | None = None,
 ) -> None:
     # one sum tells that all are finite; only where it is not are they looked at one by one
     finite = None if math.isfinite(np.add.reduce(scores)) else np.isfinite(scores)
@@ -103,9 +163,12 @@ def _count(
         flagged &= finite
         tally.errors["not_finite"] += len(scores) - int(np.count_nonzero(finite))
     tally.judgements += len(scores) if finite is None else int(np.count_nonzero(finite))
-    if found := int(np.count_nonzero(flagged)):
-        tally.flags += found
-        suspicious[np.asarray(positions)[flagged]] = True
+    if count := int(np.count_nonzero(flagged)):
+        tally.flags += count
+        places = np.asarray(positions)[flagged]
+        suspicious[places] = True
+        if found is not None:
+            found.append(_found(tally, places, scores[flagged], np.flatnonzero(flagged)))
     _observe(tally, queries, scores, finite)
     if asked:
         wanted = asked
@@ -117,6 +180,15 @@ def _count(
                 wanted[index].append(Outcome(tally.name, "error", reason=reason))
             wanted = {index: said for index, said in wanted.items() if finite[index]}
         _explain(tally, scores, wanted)
+
+
+def _found(tally: Tally, places: np.ndarray, scores: np.ndarray, indices: np.ndarray) -> Found:
+    try:
+        explainer = tally.detector.explainer()
+    except Exception as error:
+        _failed(tally, None, error)
+        explainer = None
+    return Found(tally.name, float(tally.detector.threshold), places, scores, indices, explainer)
 
 
 def _observe(tally: Tally, queries: Sequence[Query], scores: np.ndarray, finite: np.ndarray | None) -> None:

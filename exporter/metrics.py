@@ -7,9 +7,10 @@ and the dashboards are checked against.
 import contextlib
 import logging
 import shutil
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import accumulate, chain, repeat
 from pathlib import Path
@@ -23,9 +24,19 @@ from prometheus_client.utils import floatToGoString
 
 from detectors import Detector
 from exporter.access.gate import FAILURES, Gate
+from exporter.clients.exposition import Line
+from exporter.clients.exposition import lines as of_clients
 from exporter.config import Config
-from exporter.formats import REJECTION_CODES
-from exporter.models import ERROR_REASONS, SKIP_REASONS, Tally, WatchedModel, label_value
+from exporter.drift.exposition import lines as of_drift
+from exporter.formats import REJECTION_CODES, SAMPLE_REJECTION_CODES
+from exporter.health.exposition import BOUNDS as DURATION_BOUNDS
+from exporter.health.exposition import lines as of_health
+from exporter.health.exposition import top as of_top_clients
+from exporter.health.inferences import Durations
+from exporter.history.recorder import DROP_REASONS, WRITE_BUCKETS, Recorder
+from exporter.judging import CLIENTS
+from exporter.labels import label_value
+from exporter.models import ERROR_REASONS, SKIP_REASONS, Tally, WatchedModel
 from exporter.pipeline import DELAY_BUCKETS, Pipeline
 from exporter.storage.journal import SYNC_BUCKETS, Journal
 from exporter.version import VERSION
@@ -77,6 +88,40 @@ FAMILIES = (
     ),
     Family("queries_without_client_total", "counter", ("model",), "Judged queries that name no client"),
     Family("queries_id_reused_total", "counter", ("model",), "Queries whose id came before with other content"),
+    Family(
+        "client_suspicion_ratio",
+        "gauge",
+        ("model", "client"),
+        "Evidence against a client in parts of what raises an alarm, 0 to 4; only the most suspicious, for dashboards",
+    ),
+    Family(
+        "client_alarm",
+        "gauge",
+        ("model", "client"),
+        "1 for a client in alarm, 2 for a severe one, until 15 minutes (alarm_hold) after the last evidence",
+    ),
+    Family(
+        "client_evidence_ratio",
+        "gauge",
+        ("model", "client", "family"),
+        "Most evidence of a family since the alarm of the client began, in parts of what raises an alarm, 0 to 4",
+    ),
+    Family("client_alarms_hidden", "gauge", ("model",), "Clients in alarm beyond those that are exposed one by one"),
+    Family("clients", "gauge", ("model", "level"), "Clients that were active in the last hour"),
+    Family("client_alarms_total", "counter", ("model", "family"), "Clients that came into alarm"),
+    Family("client_dismissals_total", "counter", ("model", "family"), "Alarms that people dismissed as false"),
+    Family(
+        "query_clusters",
+        "gauge",
+        ("model", "accounts"),
+        "Clusters of near variants in alarm that grew in the last 15 minutes (alarm_hold)",
+    ),
+    Family(
+        "evidence_off",
+        "gauge",
+        ("model", "detector"),
+        "1 for evidence that says nothing about this model, since its natural queries have it too",
+    ),
     Family("authentication_failures_total", "counter", ("reason",), "Requests that were not let in"),
     Family("rate_limited_total", "counter", (), "Requests beyond access.rate_limit"),
     Family("queue_queries", "gauge", (), "Queries that wait to be judged"),
@@ -89,7 +134,59 @@ FAMILIES = (
     Family("drop_files_total", "counter", (), "Files of the drop directory read to their end"),
     Family("drop_files_failed_total", "counter", ("reason",), "Files of the drop directory that hold a failure"),
     Family("drop_files_pending", "gauge", (), "Files of the drop directory that are seen and not yet read"),
-    Family("model_info", "gauge", ("model", "version", "modality"), "1 for each watched model"),
+    Family("model_info", "gauge", ("model", "version", "modality", "stage"), "1 for each watched model"),
+    Family("inferences_total", "counter", ("model",), "Inferences: queries, and samples that belong to no query"),
+    Family("inference_failures_total", "counter", ("model", "reason"), "Inferences that ended in an error"),
+    Family("inference_duration_seconds", "histogram", ("model",), "Time that an inference took, where it is told"),
+    Family("time_to_first_token_seconds", "histogram", ("model",), "From the request to the first token of the answer"),
+    Family("tokens_total", "counter", ("model", "direction"), "Tokens read and written"),
+    Family("cost_dollars_total", "counter", ("model",), "Cost of inferences: as it was told, else by the prices"),
+    Family(
+        "resource_utilization_ratio",
+        "gauge",
+        ("model", "resource"),
+        "Share of a resource in use: the largest that an instance pushed in the last 5 minutes",
+    ),
+    Family("pushed_error_ratio", "gauge", ("model",), "Error rate as an instance pushed it, the largest of 5 minutes"),
+    Family(
+        "pushed_throughput_per_second",
+        "gauge",
+        ("model",),
+        "Throughput as an instance pushed it, the largest of 5 minutes",
+    ),
+    Family("model_latency_threshold_seconds", "gauge", ("model",), "Latency from which ModelLatencyHigh fires"),
+    Family("model_error_threshold_ratio", "gauge", ("model",), "Share of failures from which ModelErrorsHigh fires"),
+    Family(
+        "model_resource_threshold_ratio",
+        "gauge",
+        ("model", "resource"),
+        "Share of a resource from which ModelResourceHigh fires",
+    ),
+    Family(
+        "model_cost_threshold_dollars", "gauge", ("model",), "Dollars an hour from which ModelCostHigh fires, where set"
+    ),
+    Family("model_objective_ratio", "gauge", ("model", "slo"), "Share of good events that is the objective"),
+    Family("slo_events_total", "counter", ("model", "slo"), "Inferences that count for an objective"),
+    Family("slo_bad_events_total", "counter", ("model", "slo"), "Inferences that missed it"),
+    Family(
+        "top_client_queries",
+        "gauge",
+        ("model", "client"),
+        "The clients with the most queries in the last one to two hours, about; for dashboards",
+    ),
+    Family(
+        "top_client_cost_dollars",
+        "gauge",
+        ("model", "client"),
+        "The clients that cost most in the last one to two hours, about; for dashboards",
+    ),
+    Family(
+        "samples_accepted_total",
+        "counter",
+        ("source",),
+        "Samples of inferences and custom metrics, and true labels, taken in",
+    ),
+    Family("samples_rejected_total", "counter", ("source", "reason"), "Samples refused at intake"),
     Family("folded_labels_total", "counter", ("label",), "Queries whose label value was folded into other"),
     Family("canary_last_success_timestamp_seconds", "gauge", (), "When a synthetic query last came through the intake"),
     Family("config_last_reload_successful", "gauge", (), "1 when the last reload of the configuration succeeded"),
@@ -111,6 +208,41 @@ FAMILIES = (
     Family("snapshots_set_aside_total", "counter", (), "Snapshots that were broken or of another version"),
     Family("storage_free_bytes", "gauge", (), "Free space of the disk under storage.path"),
     Family("storage_size_bytes", "gauge", (), "Size of the disk under storage.path"),
+    Family("warm_up_ratio", "gauge", ("model", "detector"), "How far the detector has learned; 1 when it judges"),
+    Family(
+        "drift_severity_level",
+        "gauge",
+        ("model",),
+        "Drift in the last window: 0 none, 1 low, 2 medium, 3 high, 4 critical",
+    ),
+    Family("drift_features", "gauge", ("model", "state"), "Features of the last window that were tested, and drifted"),
+    Family(
+        "drift_score",
+        "gauge",
+        ("model", "feature", "method"),
+        "Size of the change of the most drifted features: ks 0 to 1, psi, wasserstein in sd of the reference",
+    ),
+    Family("drift_last_window_timestamp_seconds", "gauge", ("model",), "When the last tested window ended"),
+    Family("drift_windows_total", "counter", ("model", "result"), "Full windows, and whether they were tested"),
+    Family(
+        "reference_info",
+        "gauge",
+        ("model", "source", "reference_version"),
+        "1 for the reference with which windows are compared",
+    ),
+    Family("model_accuracy_ratio", "gauge", ("model",), "Share of right ones among the last labelled predictions"),
+    Family("model_accuracy_usual_ratio", "gauge", ("model",), "Share of right ones among the first labelled ones"),
+    Family("concept_drift_active", "gauge", ("model",), "1 while predictions are wrong more often than usual"),
+    Family("history_rows_total", "counter", ("kind",), "Rows written to the history"),
+    Family("history_dropped_total", "counter", ("reason",), "Rows that were not written to the history"),
+    Family("history_queue_rows", "gauge", (), "Rows that wait to be written to the history"),
+    Family("history_queue_capacity_rows", "gauge", (), "Rows that may wait: history.queue_rows"),
+    Family("history_write_seconds", "histogram", (), "Time of writing a batch of the history"),
+    Family("history_write_failures_total", "counter", (), "Attempts at which the database of the history failed"),
+    Family("history_up", "gauge", (), "1 when the database of the history took what it was last given"),
+    Family("history_last_success_timestamp_seconds", "gauge", (), "When the database of the history last answered"),
+    Family("history_database_bytes", "gauge", (), "Size of the tables of the history"),
+    Family("history_database_capacity_bytes", "gauge", (), "Size that they may have: history.max_bytes"),
     Family("series", "gauge", (), "Series on this page"),
     Family("series_dropped_total", "counter", (), "Series left out of a page because of limits.series"),
 )
@@ -198,10 +330,15 @@ class Exposed:
     http: Http | None = None
     open_intake: Callable[[], bool] = lambda: False
     gate: Gate | None = None
+    history: Recorder | None = None
+    samples: Mapping[str, Intake] = field(default_factory=dict)
     reload_successful: bool = True
     reloaded_at: float = 0.0
     series_dropped: int = 0
     web_is_good: Callable[[], bool] | None = None
+    #: a client as it is shown
+    shown: Callable[[str], str] = str
+    clock: Callable[[], float] = time.time
 
 
 class Page:
@@ -213,13 +350,18 @@ class Page:
 
     def add(self, block: "Block") -> None:
         """Put a block on the page, or count it as dropped when it does not fit."""
-        size = sum(map(len, block.samples.values()))
-        if self.size + size > self.limit:
-            self.dropped += size
+        if not self.has_room(sum(map(len, block.samples.values()))):
             return
-        self.size += size
         for name, samples in block.samples.items():
             self._samples.setdefault(name, []).extend(samples)
+
+    def has_room(self, size: int) -> bool:
+        """Take room for so many samples, or count them as dropped."""
+        if self.size + size > self.limit:
+            self.dropped += size
+            return False
+        self.size += size
+        return True
 
     def metrics(self) -> Iterator[Metric]:
         """The families in the order of the table, those without a sample left out."""
@@ -239,6 +381,11 @@ class Block:
     def add(self, name: str, value: float, labels: dict[str, str] = _NO_LABELS) -> None:
         """One sample of a counter or gauge."""
         self.samples[name].append(Sample(_FULL[name], labels, value))
+
+    def add_lines(self, lines: Iterable[Line], labels: dict[str, str]) -> None:
+        """Samples that come with labels of their own besides these."""
+        for name, value, other in lines:
+            self.add(name, value, {**labels, **other})
 
     def histogram(
         self,
@@ -277,23 +424,35 @@ class VedetteCollector(Collector):
         page = Page(exposed.config.limits.series)
         page.size = sum(len(metric.samples) for metric in process)
         replaying = exposed.keeper is not None and exposed.keeper.recovering
+        wall = exposed.clock()
         with exposed.pipeline.lock:
             labels = {} if replaying else exposed.pipeline.models.by_label
             models = [(model, *_copied(model)) for model in labels.values()]
-            judging = {tally.name: 0.0 for model, _, tallies in models for tally, _ in tallies}
+            more = {model.name: _more(model, wall, exposed.shown) for model in labels.values()}
+            top = {model.name: _top(model, wall, exposed.shown) for model in labels.values()}
+            judging = {tally.name: 0.0 for _, _, tallies, _ in models for tally, _ in tallies} | {CLIENTS: 0.0}
             seconds = {} if replaying else judging | exposed.pipeline.models.seconds
             delays, delay_sum = list(exposed.pipeline.delays), exposed.pipeline.delay_sum
         page.add(_own(exposed, seconds, delays, delay_sum))
         page.size += 2  # the two samples about the page itself
-        for model, counts, tallies in models:
-            page.add(_of_model(model, counts, tallies))
+        for model, counts, tallies, durations in models:
+            block = _of_model(model, counts, tallies, more[model.name])
+            for name, taken in durations.items():
+                block.histogram(name, DURATION_BOUNDS, taken.counts, taken.seconds, {"model": model.name})
+            page.add(block)
+        for name, lines in top.items():
+            block = Block()
+            block.add_lines(lines, {"model": name})
+            page.add(block)
+        custom = [] if replaying else list(exposed.pipeline.custom.metrics(wall))
+        custom = [metric for metric in custom if page.has_room(len(metric.samples))]
         exposed.series_dropped += page.dropped
         page.size -= 2
         page.add(_about(page, exposed))
-        return chain(page.metrics(), process)
+        return chain(page.metrics(), custom, process)
 
 
-def _copied(model: WatchedModel) -> tuple[dict[str, Any], list[tuple[Tally, int | None]]]:
+def _copied(model: WatchedModel) -> tuple[dict[str, Any], list[tuple[Tally, int | None]], dict[str, Durations]]:
     counts = {
         "queries_total": model.queries,
         "suspicious_queries_total": model.suspicious,
@@ -302,7 +461,24 @@ def _copied(model: WatchedModel) -> tuple[dict[str, Any], list[tuple[Tally, int 
         "last_query_timestamp_seconds": model.last_query,
         "model_silence_threshold_seconds": model.config.expected_interval,
     }
-    return counts, [(tally.snapshot(), _window(tally.detector)) for tally in model.tallies]
+    tallies = [(tally.snapshot(), _window(tally.detector)) for tally in model.tallies]
+    return counts, tallies, model.health.histograms()
+
+
+def _more(model: WatchedModel, wall: float, shown: Callable[[str], str]) -> list[Line]:
+    """What is known of a model's inferences, of its clients and of its drift."""
+    found: list[Line] = of_health(model.health, model.config.modality, wall)
+    if model.suspicion is not None:
+        found += of_clients(model.suspicion, model.now(wall), lambda client: label_value(shown(client)))
+        errors = {"detector": CLIENTS, "reason": "exception"}
+        found.append(("detector_errors_total", model.suspicion_errors, errors))
+    if model.drift is not None:
+        found += of_drift(model.drift, label_value)
+    return found
+
+
+def _top(model: WatchedModel, wall: float, shown: Callable[[str], str]) -> list[Line]:
+    return of_top_clients(model.health, model.now(wall), lambda client: label_value(shown(client)))
 
 
 def _window(detector: Detector) -> int | None:
@@ -323,6 +499,10 @@ def _own(exposed: Exposed, seconds: Mapping[str, float], delays: Sequence[int], 
         block.add("queries_duplicate_total", intake.duplicates, {"source": source})
         for reason in REJECTION_CODES:
             block.add("queries_rejected_total", intake.rejected.get(reason, 0), {"source": source, "reason": reason})
+    for source, intake in exposed.samples.items():
+        block.add("samples_accepted_total", intake.accepted, {"source": source})
+        for reason in SAMPLE_REJECTION_CODES:
+            block.add("samples_rejected_total", intake.rejected.get(reason, 0), {"source": source, "reason": reason})
     for detector, spent in sorted(seconds.items()):
         block.add("detector_seconds_total", spent, {"detector": detector})
     block.histogram("judging_delay_seconds", _bounds(DELAY_BUCKETS), delays, delay_sum)
@@ -353,6 +533,8 @@ def _own(exposed: Exposed, seconds: Mapping[str, float], delays: Sequence[int], 
         block.add("snapshot_interval_seconds", config.storage.snapshot_interval)
     if exposed.journal is not None:
         _journal(block, exposed.journal)
+    if exposed.history is not None:
+        _history(block, exposed.history)
     if exposed.state is not None:
         with contextlib.suppress(OSError):
             disk = shutil.disk_usage(exposed.state)
@@ -384,14 +566,36 @@ def _journal(block: Block, journal: Journal) -> None:
     block.histogram("journal_sync_seconds", _bounds(SYNC_BUCKETS), journal.sync_counts, journal.sync_seconds)
 
 
-def _of_model(model: WatchedModel, counts: Mapping[str, Any], tallies: Sequence[tuple[Tally, int | None]]) -> Block:
+def _history(block: Block, history: Recorder) -> None:
+    for kind, rows in sorted(history.written.copy().items()):
+        block.add("history_rows_total", rows, {"kind": kind})
+    for reason in DROP_REASONS:
+        block.add("history_dropped_total", history.dropped[reason], {"reason": reason})
+    block.add("history_queue_rows", history.waiting)
+    block.add("history_queue_capacity_rows", history.capacity)
+    block.histogram("history_write_seconds", _bounds(WRITE_BUCKETS), history.write_counts, history.write_seconds)
+    block.add("history_write_failures_total", history.failures)
+    block.add("history_up", history.is_up)
+    if history.succeeded_at is not None:
+        block.add("history_last_success_timestamp_seconds", history.succeeded_at)
+    if history.size_bytes is not None:
+        block.add("history_database_bytes", history.size_bytes)
+    block.add("history_database_capacity_bytes", history.config.history.max_bytes)
+
+
+def _of_model(
+    model: WatchedModel, counts: Mapping[str, Any], tallies: Sequence[tuple[Tally, int | None]], more: Iterable[Line]
+) -> Block:
     block, labels = Block(), {"model": model.name}
-    block.add("model_info", 1, {**labels, "version": model.config.version, "modality": model.config.modality})
+    config = model.config
+    described = {"version": config.version, "modality": config.modality, "stage": config.environment or ""}
+    block.add("model_info", 1, {**labels, **described})
     for name, value in counts.items():
         if value is not None:
             block.add(name, value, labels)
     for tally, window in tallies:
         _of_tally(block, {**labels, "detector": tally.name}, tally, window)
+    block.add_lines(more, labels)
     return block
 
 

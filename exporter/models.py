@@ -1,9 +1,8 @@
 """The watched models: their detectors, what was counted of them, and which names get a label of their own."""
 
 import logging
-import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from copy import copy
 from hashlib import sha256
 from typing import Any
@@ -12,7 +11,14 @@ import numpy as np
 
 from detectors import Query, get_detector
 from detectors.kept import RowReader
+from exporter.clients import Suspicion
+from exporter.clients.budget import EvidenceBudget
 from exporter.config import RESERVED_MODEL, Config, ResolvedDetector, ResolvedModel
+from exporter.drift.judge import DriftJudge
+from exporter.drift.worker import Worker
+from exporter.health.inferences import Inferences
+from exporter.health.requests import RequestIds
+from exporter.labels import label_value
 
 log = logging.getLogger(__name__)
 
@@ -29,13 +35,6 @@ CANDIDATES = 10_000
 
 SKIP_REASONS = ("no_probabilities", "no_input", "other_modality", "redacted", "not_applicable")
 ERROR_REASONS = ("exception", "invalid_input", "not_finite")
-
-_UNSAFE = re.compile(r"[^A-Za-z0-9._:/@-]")
-
-
-def label_value(text: str) -> str:
-    """A text from outside as a label value: 1 to 128 characters that are safe in links and messages."""
-    return _UNSAFE.sub("_", text[:128]) or "_"
 
 
 def _digest(value: Any) -> str:
@@ -117,11 +116,27 @@ COUNTED = ("queries", "suspicious", "without_client", "ids_reused")
 
 
 class WatchedModel:
-    """One model under one label."""
+    """One model under one label.
 
-    def __init__(self, config: ResolvedModel, previous: "WatchedModel | None" = None) -> None:
+    suspicion: what is known of its clients; None where they are not judged. worker: where its windows are tested for
+    drift; without one, none is looked for.
+    """
+
+    def __init__(
+        self,
+        config: ResolvedModel,
+        previous: "WatchedModel | None" = None,
+        worker: Worker | None = None,
+        suspicion: Suspicion | None = None,
+    ) -> None:
         self.config, self.name = config, config.name
+        #: looks for drift; None where it is switched off
+        self.drift = _drift_judge(config, previous, worker)
         self.tallies = [_tally(entry, previous) for entry in config.detectors]
+        self.health: Inferences = Inferences(config, previous.health if previous else None)
+        self.suspicion = suspicion
+        #: batches on which judging the clients failed
+        self.suspicion_errors = 0
         self.queries = self.suspicious = self.without_client = self.ids_reused = 0
         self.last_query: float | None = None
         #: the time up to which its queries have come; never runs backwards
@@ -131,6 +146,10 @@ class WatchedModel:
         if previous is not None:
             for name in (*COUNTED, "last_query", "clock", "ahead"):
                 setattr(self, name, getattr(previous, name))
+
+    def now(self, wall: float) -> float:
+        """The time of the model's queries at this time of ours: their own time, if they bring one, going on."""
+        return self.clock + max(wall - self.last_query, 0.0) if self.last_query is not None else wall
 
     def time_at(self, received: float) -> float:
         """The time at which a query that came then is judged; it goes on where the machine's clock was set back."""
@@ -148,24 +167,73 @@ class WatchedModel:
             "clock": self.clock,
             "ahead": self.ahead,
             "tallies": [tally.dump() for tally in self.tallies],
+            "suspicion": self.suspicion and self.suspicion.dump_state(),
+            "clients": _digest(self.config.clients),
+            "drift": self.drift.dump() if self.drift else None,
+            "health": self.health.dump(),
         }
+
+    def windows(self) -> Iterator[Any]:
+        """What holds rows that are too large for a dump."""
+        yield from (tally.detector for tally in self.tallies)
+        if self.suspicion is not None:
+            yield self.suspicion
 
     def load(self, state: dict[str, Any], read_rows: RowReader) -> bool:
         """Go on from a dump; whether all its detectors do."""
         self.last_query, self.clock, self.ahead = state["last_query"], state["clock"], state["ahead"]
         for name in COUNTED:
             setattr(self, name, state["counts"][name])
+        self._load_drift(state.get("drift"))
+        if "health" in state:  # a snapshot from before there was any
+            self.health.load(state["health"])
         kept = {tally["name"]: tally for tally in state["tallies"]}
         whole = [tally.load(kept[tally.name], read_rows) for tally in self.tallies if tally.name in kept]
-        return all(whole)
+        return self._load_suspicion(state, read_rows) and all(whole)
+
+    def _load_suspicion(self, state: dict[str, Any], read_rows: RowReader) -> bool:
+        if self.suspicion is None or state["suspicion"] is None:
+            return self.suspicion is None
+        if state["clients"] != _digest(self.config.clients):
+            return False
+        try:
+            self.suspicion.load_state(state["suspicion"], read_rows)
+        except Exception as error:  # of another version, or damaged
+            log.warning("what is known of clients begins anew", extra={"model": self.name, "reason": str(error)})
+            return False
+        return True
+
+    def _load_drift(self, state: Any) -> None:
+        if self.drift is None or state is None:
+            return
+        try:
+            self.drift.load(state)
+        except ValueError as error:
+            log.warning("the reference for drift begins anew", extra={"model": self.name, "reason": str(error)})
 
     def count_anew(self) -> None:
         """All counts at 0; windows stay."""
         for name in COUNTED:
             setattr(self, name, 0)
+        self.health.count_anew()
         for tally in self.tallies:
             tally.judgements = tally.flags = 0
             tally.skipped.clear()
+        if self.suspicion is not None:
+            self.suspicion.count_anew()
+
+
+def _drift_judge(config: ResolvedModel, previous: WatchedModel | None, worker: Worker | None) -> DriftJudge | None:
+    """A new judge, with what of the previous one still fits; or that one itself where nothing has changed for it."""
+    if worker is None or not config.drift.enabled:
+        return None
+    before = previous.drift if previous else None
+    if before is not None and before.config == config.drift:
+        return before
+    judge = DriftJudge(config.drift, worker, config.name)
+    if before is not None:
+        judge.load(before.dump())
+    return judge
 
 
 def _tally(config: ResolvedDetector, previous: WatchedModel | None) -> Tally:
@@ -181,17 +249,22 @@ def _tally(config: ResolvedDetector, previous: WatchedModel | None) -> Tally:
 class Models:
     """All watched models by label. Configured ones hold their places; others earn a label of their own.
 
-    previous: the models before a reload, whose counts and unchanged detectors go on.
+    previous: the models before a reload, whose counts and unchanged detectors go on. secret: as for `Suspicion`.
     """
 
-    def __init__(self, config: Config, previous: "Models | None" = None) -> None:
+    def __init__(self, config: Config, previous: "Models | None" = None, secret: int = 0) -> None:
         self.config = config
         self._previous = previous
+        self._secret: int = secret if previous is None else previous._secret
+        self._evidence = EvidenceBudget(config)
+        #: tests the windows of all models for drift
+        self.worker: Worker = previous.worker if previous else Worker()
         self.by_label: dict[str, WatchedModel] = {}
         self.folded = 0
         #: CPU seconds by detector
         self.seconds: defaultdict[str, float] = defaultdict(float)
         self._candidates: Counter[str] = Counter()
+        self.requests: RequestIds = previous.requests if previous else RequestIds()
         for model in config.models:
             self._admit(model.name)
         if not config.models:
@@ -210,8 +283,19 @@ class Models:
 
     def _admit(self, label: str) -> WatchedModel:
         before = self._previous.by_label.get(label) if self._previous else None
-        model = self.by_label[label] = WatchedModel(self.config.model(label), before)
+        config = self.config.model(label)
+        model = self.by_label[label] = WatchedModel(config, before, self.worker, self._suspicion(config, before))
         return model
+
+    def _suspicion(self, config: ResolvedModel, before: WatchedModel | None) -> Suspicion | None:
+        """A new one, or the one before where its settings are the same; None where clients are not judged."""
+        # under `other` the queries of many models meet: what is odd for one is natural for the next
+        if config.name == RESERVED_MODEL or not config.clients.enabled:
+            return None
+        size = self._evidence.take(config.name)
+        if before is not None and before.suspicion is not None and before.config.clients == config.clients:
+            return before.suspicion
+        return Suspicion(config.clients, self._secret, size)
 
     def known(self, name: str | None) -> WatchedModel | None:
         """The model of that name, if it has a label of its own."""
@@ -259,6 +343,7 @@ class Models:
             "models": [model.dump() for model in self.by_label.values()],
             "folded": self.folded,
             "candidates": dict(self._candidates),
+            "requests": self.requests.dump(),
         }
 
     def load(self, state: dict[str, Any], read_rows: RowReader) -> bool:
@@ -271,6 +356,8 @@ class Models:
             if label in self.by_label:
                 whole &= self.by_label[label].load(kept, read_rows)
         self.folded, self._candidates = state["folded"], Counter(state["candidates"])
+        if "requests" in state:
+            self.requests.load(state["requests"])
         return whole
 
     def count_anew(self) -> None:
@@ -282,16 +369,23 @@ class Models:
     def observe_anew(self) -> None:
         """Forget what no restart continues: what a replay observed was observed before."""
         self.seconds.clear()
+        self.worker.finish()  # of the windows of a replay
         for model in self.by_label.values():
+            model.suspicion_errors = 0
             for tally in model.tallies:
                 tally.observe_anew()
+            if model.drift is not None:
+                model.drift.observe_anew()
 
     def expire(self, now: float) -> None:
         """Forget models that earned their label and have been silent for a day."""
         kept = {model.name for model in self.config.models} | {self.unnamed}
         for label, model in list(self.by_label.items()):
-            if label in kept or model.last_query is None:
+            if label in kept:
                 continue
-            model.last_query = min(model.last_query, now)  # a clock that was set back would let it live for ever
-            if now - model.last_query > EXPIRY_SECONDS:
+            # a clock that was set back would let it live for ever
+            model.last_query = None if model.last_query is None else min(model.last_query, now)
+            model.health.last_sample = min(model.health.last_sample, now)
+            seen = max(model.last_query or 0.0, model.health.last_sample)
+            if seen and now - seen > EXPIRY_SECONDS:
                 del self.by_label[label]

@@ -14,9 +14,16 @@ from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
+import numpy as np
+
 from detectors import Query
 from exporter.delivery import Delivery, Outcome
-from exporter.judging import judge
+from exporter.formats.custom import CustomSample
+from exporter.formats.feedback import Truth
+from exporter.formats.inference import Sample
+from exporter.health.custom import CustomMetrics
+from exporter.history.noticed import Noticed
+from exporter.judging import Found, judge
 from exporter.models import Models, WatchedModel
 
 Result = TypeVar("Result")
@@ -50,6 +57,7 @@ class Pipeline:
         self.judged = 0
         #: queries judged per second while there was work, smoothed
         self.rate = 10_000.0
+        self.custom = CustomMetrics(models.config)
         self._clock = clock
         #: judges the synthetic queries, so that they are in no count
         self._canary = WatchedModel(models.config.model(CANARY))
@@ -67,13 +75,22 @@ class Pipeline:
         self.failure: Exception | None = None
         self.on_failure: Callable[[], object] = lambda: None
         self._expired_at = 0.0
+        #: told of each batch of one model, on the judging thread: (label, queries, which were flagged, by what)
+        self.on_judged: Callable[[str, Sequence[Query], np.ndarray, Sequence[Found]], None] | None = None
+        #: told of what else comes of the judging, on the judging thread
+        self.noticed: Noticed | None = None
+        self._counting: dict[str, Callable[[Any, Delivery], None]] = {
+            "custom": self._count_custom,
+            "feedback": self._count_truth,
+            "inference": self._count_inference,
+        }
         self._thread = threading.Thread(target=self._run, name="judge", daemon=True)
 
     # -- for sources
 
     @property
     def waiting(self) -> int:
-        """Queries in the queue."""
+        """Queries and samples in the queue."""
         return self._queries
 
     def offer(self, delivery: Delivery) -> bool:
@@ -92,13 +109,13 @@ class Pipeline:
         if self._stopping or not self._has_room(delivery):
             return False
         self._waiting.append(delivery)
-        self._queries += len(delivery.queries)
+        self._queries += delivery.records
         self._bytes += delivery.size
         self._wake_up()
         return True
 
     def _has_room(self, delivery: Delivery) -> bool:
-        queries, size = self._queries + len(delivery.queries), self._bytes + delivery.size
+        queries, size = self._queries + delivery.records, self._bytes + delivery.size
         # what is larger than the queue is taken when it is alone
         return not self._waiting or (queries <= self.capacity and size <= self.capacity_bytes)
 
@@ -141,7 +158,8 @@ class Pipeline:
             self._stopping = True
             self._wake_up()
             self._room.notify_all()
-        self._thread.join(timeout)
+        if self._thread.ident is not None:  # the start may have failed before it
+            self._thread.join(timeout)
         return not self._thread.is_alive()
 
     def between(self, call: Callable[[], Result]) -> Result:
@@ -166,6 +184,7 @@ class Pipeline:
     def watch(self, models: Models) -> None:
         """Go on with other models; with `lock` held, between two batches."""
         self.models = models
+        self.custom.configure(models.config)
         self._canary = WatchedModel(models.config.model(CANARY))
 
     def _run(self) -> None:
@@ -184,7 +203,7 @@ class Pipeline:
         while deliveries := self._take():
             begun = time.monotonic()
             self.judge(deliveries)
-            done = sum(len(delivery.queries) for delivery in deliveries)
+            done = sum(delivery.records for delivery in deliveries)
             if done >= 100:  # small batches say little about the rate
                 self.rate = 0.8 * self.rate + 0.2 * done / max(time.monotonic() - begun, 1e-6)
 
@@ -208,21 +227,28 @@ class Pipeline:
     def _next_batch(self) -> list[Delivery]:
         taken: list[Delivery] = []
         size = 0
-        while self._is_next_written() and (not taken or size + len(self._waiting[0].queries) <= BATCH):
+        while self._is_next_written() and (not taken or self._goes_with(taken[0], size)):
             taken.append(self._waiting.popleft())
-            size += len(taken[-1].queries)
+            size += taken[-1].records
         self._leave(taken)
         return taken
 
+    def _goes_with(self, first: Delivery, size: int) -> bool:
+        """Whether the next one is of the same kind and still fits: what comes first may decide what is counted."""
+        following = self._waiting[0]
+        return size + following.records <= BATCH and bool(following.samples) == bool(first.samples)
+
     def _leave(self, deliveries: Sequence[Delivery]) -> None:
-        self._queries -= sum(len(delivery.queries) for delivery in deliveries)
+        self._queries -= sum(delivery.records for delivery in deliveries)
         self._bytes -= sum(delivery.size for delivery in deliveries)
         self._room.notify_all()
 
     def judge(self, deliveries: Sequence[Delivery]) -> None:
         """Judge deliveries in order, count, commit their positions, and tell who waits for them."""
         words: list[Words] = [[[] for _ in delivery.queries] if delivery.explain else [] for delivery in deliveries]
-        if len(deliveries) == 1:
+        if deliveries[0].samples:
+            self._measure(deliveries)
+        elif len(deliveries) == 1:
             for start in range(0, len(deliveries[0].queries), BATCH):
                 self._judge(deliveries, words, slice(start, start + BATCH))
         else:
@@ -241,9 +267,46 @@ class Pipeline:
                 self._group(groups, delivery, delivery.queries[part], said[part])
             for model, group in groups.items():
                 seconds = self._canary_seconds if model is self._canary else self.models.seconds
-                judge(model, group.queries, group.asked, seconds)
+                found: list[Found] | None = None if self.on_judged is None or model is self._canary else []
+                suspicious = judge(model, group.queries, group.asked, seconds, found)
+                if model is not self._canary:
+                    model.health.count_queries(group.queries, self.models.requests, model.clock)
+                if self.on_judged is not None and found is not None:
+                    self.on_judged(model.name, group.queries, suspicious, found)
+                if model.suspicion is not None and (alarmed := model.suspicion.take_news()) and self.noticed:
+                    self.noticed.alarms(model.name, alarmed)
             for delivery in deliveries:
                 self._account(delivery, part)
+
+    def _measure(self, deliveries: Sequence[Delivery]) -> None:
+        """Count samples, in order."""
+        with self.lock:
+            for delivery in deliveries:
+                count = self._counting[delivery.source]
+                for sample in delivery.samples:
+                    count(sample, delivery)
+                self._expire(delivery.received)
+
+    def _count_custom(self, sample: CustomSample, delivery: Delivery) -> None:
+        self.custom.count(sample, delivery.sender, delivery.received)
+
+    def _count_inference(self, sample: Sample, delivery: Delivery) -> None:
+        model = self.models.of(sample.model_id)
+        counted = model.health.count_sample(sample, delivery.sender, self.models.requests, delivery.received)
+        if self.noticed is not None and counted != "again":
+            self.noticed.sample(model.name, sample, counted == "joined", delivery.received)
+
+    def _count_truth(self, truth: Truth, delivery: Delivery) -> None:
+        """Join a true label to what the model had predicted for the query of its id."""
+        model = self.models.label_of(truth.model)
+        if model.drift is None:
+            truth.told = "unknown"
+            return
+        feedback = model.drift.feedback
+        before = feedback.test.drifted
+        truth.told = feedback.tell(truth.id, truth.label, delivery.received)
+        if self.noticed is not None and feedback.test.drifted and not before:
+            self.noticed.concept(model.name, feedback, delivery.received)
 
     def _group(
         self, groups: dict[WatchedModel, "_Group"], delivery: Delivery, queries: Sequence[Query], said: Words
@@ -267,9 +330,13 @@ class Pipeline:
             delay = max(now - delivery.received, 0.0)
             self.delays[bisect_left(DELAY_BUCKETS, delay)] += judged
             self.delay_sum += delay * judged
-        if abs(delivery.received - self._expired_at) >= EXPIRY_INTERVAL:  # by the time that a replay sees as well
-            self._expired_at = delivery.received
-            self.models.expire(delivery.received)
+        self._expire(delivery.received)
+
+    def _expire(self, now: float) -> None:
+        if abs(now - self._expired_at) >= EXPIRY_INTERVAL:  # by the time that a replay sees as well
+            self._expired_at = now
+            self.models.expire(now)
+            self.custom.expire(now)
 
 
 def _tell(delivery: Delivery, outcomes: Sequence[Sequence[Outcome]]) -> None:

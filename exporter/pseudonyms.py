@@ -120,6 +120,11 @@ def pseudonyms(config: Config) -> Pseudonyms:
     return AsTheyAre() if path is None else Hidden(read_secret(path), Path(config.storage.path))
 
 
+def written_down(folder: Path) -> dict[str, str]:
+    """The client ids by pseudonym that a state folder remembers. Raises OSError."""
+    return {**_read(folder / f"{NAME}.before")[0], **_read(folder / NAME)[0]}
+
+
 def _open(path: Path) -> int:
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
     os.fchmod(descriptor, 0o600)

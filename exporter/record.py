@@ -1,11 +1,11 @@
 """A delivery as one record of the journal, and back.
 
 A head (MessagePack: source, times, position) and the queries: as the JSON that was pushed, where all of it was taken,
-else encoded one by one with their arrays.
+else encoded one by one with their arrays. Samples are always as they were pushed.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -14,13 +14,28 @@ import numpy as np
 from detectors import Query
 from exporter.config import Limits
 from exporter.delivery import Delivery
-from exporter.formats import Unreadable, native
+from exporter.formats import Refused, Unreadable, custom, feedback, inference, native
 
 #: what is in the journal was within the limits when it was taken
 _NO_LIMITS = Limits(body_queries=1 << 62, text_characters=1 << 62, vector_numbers=1 << 62, image_pixels=1 << 62)
 ARRAY = 1
 #: what comes of bytes that this version has not written: other fields, unknown types of arrays, places that are none
-NOT_OURS = (msgspec.MsgspecError, Unreadable, TypeError, IndexError, OverflowError, RecursionError, SyntaxError)
+NOT_OURS = (
+    msgspec.MsgspecError,
+    Unreadable,
+    Refused,
+    TypeError,
+    IndexError,
+    OverflowError,
+    RecursionError,
+    SyntaxError,
+)
+#: how the samples of a source are read; all other sources hand over queries
+SAMPLES: dict[str, Callable[[bytes, Limits], Sequence[Any]]] = {
+    "inference": inference.decode,
+    "custom": custom.decode,
+    "feedback": feedback.decode,
+}
 
 
 class Head(msgspec.Struct, array_like=True, gc=False):
@@ -70,8 +85,11 @@ def decode(record: bytes) -> Delivery:
         size = int.from_bytes(record[:4], "little")
         head = _heads.decode(record[4 : 4 + size])
         rest = record[4 + size :]
-        queries: Sequence[Query]
-        if head.is_json:
+        queries: Sequence[Query] = ()
+        samples: Sequence[Any] = ()
+        if head.source in SAMPLES:
+            samples = SAMPLES[head.source](rest, _NO_LIMITS)
+        elif head.is_json:
             queries, rejections = native.decode(rest, _NO_LIMITS)
             if rejections:
                 raise ValueError(rejections[0].reason)
@@ -90,6 +108,7 @@ def decode(record: bytes) -> Delivery:
         reused=reused,
         explain=head.explain,
         sender=head.sender,
+        samples=samples,
     )
 
 

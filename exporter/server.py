@@ -1,7 +1,7 @@
 """HTTP: the hot paths as bare ASGI, everything else behind them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 from prometheus_client import CollectorRegistry
@@ -13,6 +13,7 @@ from exporter.config import Limits
 from exporter.sources.detect import DetectIntake
 from exporter.sources.push import PushIntake
 from exporter.sources.reply import Reply, refusal
+from exporter.sources.samples import SampleIntake
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -21,6 +22,12 @@ App = Callable[[Scope, body.Receive, Send], Awaitable[None]]
 
 #: what a body that is refused as a whole counts as, by status
 CODES = {413: "too_large", 429: "queue_full"}
+#: where samples are taken, by source
+SAMPLE_PATHS = {
+    "inference": "/api/v1/metrics/inference",
+    "custom": "/api/v1/metrics/custom",
+    "feedback": "/api/v1/feedback",
+}
 TEXT = b"text/plain; charset=utf-8"
 
 
@@ -36,15 +43,23 @@ class HotPaths:
         behind: App,
         limits: Limits,
         telemetry_path: str = "/metrics",
+        samples: Mapping[str, SampleIntake] | None = None,
     ) -> None:
         self._push, self._detect, self._registry = push, detect, registry
         self._is_ready, self._behind = is_ready, behind
         self._limits, self._room = limits, body.Room(limits.bodies_bytes)
         self._scrapes = asyncio.Semaphore(4)
-        self._intakes: dict[str, PushIntake | DetectIntake] = {"/api/v1/queries": push, "/detect": detect}
+        #: by path; who asks there with another method is answered by the application behind
+        self._samples = samples or {}
+        self._intakes: dict[str, PushIntake | DetectIntake | SampleIntake] = {
+            "/api/v1/queries": push,
+            "/detect": detect,
+            **self._samples,
+        }
         self._routes: dict[str, tuple[tuple[str, ...], Handler]] = {
             "/api/v1/queries": (("POST",), self._queries),
             "/detect": (("POST",), self._detect_one),
+            **dict.fromkeys(self._samples, (("POST",), self._take_samples)),
             telemetry_path: (("GET", "HEAD"), self._metrics),
             "/-/healthy": (("GET", "HEAD"), self._healthy),
             "/-/ready": (("GET", "HEAD"), self._ready),
@@ -53,7 +68,7 @@ class HotPaths:
     async def __call__(self, scope: Scope, receive: body.Receive, send: Send) -> None:
         """Answer one request."""
         route = self._routes.get(scope["path"]) if scope["type"] == "http" else None
-        if route is None:
+        if route is None or (scope["path"] in self._samples and scope["method"] != "POST"):
             await self._behind(scope, receive, send)
             return
         methods, handler = route
@@ -97,6 +112,14 @@ class HotPaths:
     def configure(self, limits: Limits) -> None:
         """Take over the limits of bodies."""
         self._limits, self._room.limit = limits, limits.bodies_bytes
+
+    async def _take_samples(self, scope: Scope, receive: body.Receive) -> Reply:
+        with self._room.share() as share:
+            data = await body.read(scope, receive, self._limits.body_bytes, share)
+            if not self._is_ready():
+                return refusal(503, "not ready", 1)
+            by: Principal = scope.get("principal", ANYBODY)
+            return await self._samples[scope["path"]].take(data, by.id, by.models)
 
     async def _metrics(self, scope: Scope, receive: body.Receive) -> Reply:
         headers = dict(scope["headers"])

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
+from grafana.clients import clients
+from grafana.health import health
 from grafana.model import model
 from grafana.overview import overview
 
@@ -13,7 +15,7 @@ FOLDER = Path(__file__).parent / "dashboards"
 
 def rendered() -> dict[Path, str]:
     """The text of every dashboard's file."""
-    built = (overview(), model())
+    built = (overview(), model(), health(), clients())
     return {
         FOLDER / f"{board.uid}.json": json.dumps(board, cls=JSONEncoder, sort_keys=True, indent=2) + "\n"
         for board in built

@@ -25,6 +25,8 @@ RATE = "[$__rate_interval]"
 
 OVERVIEW = "vedette-overview"
 MODEL = "vedette-model"
+CLIENTS = "vedette-clients"
+HEALTH = "vedette-health"
 
 Dashboard = models.Dashboard
 Panel = Any  # the builders of the panel types share their methods, not a class

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from soak.crash import KILLED, crash
 from soak.disk import full_disk
+from soak.evidence import evidence
 from soak.pause import pause
 from soak.report import Report
 from soak.steady import overload, steady
@@ -18,6 +19,8 @@ PROOFS: dict[str, Callable[[argparse.Namespace], Report]] = {
     },
     "full-disk": lambda options: full_disk(options.seconds or 20.0),
     "snapshot": lambda options: pause(),
+    "evidence-image": lambda options: evidence("image"),
+    "evidence-text": lambda options: evidence("text"),
     "overload": lambda options: overload(options.seconds or 60.0),
     "steady": lambda options: steady(options.seconds or 600.0, options.share),
 }

@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from exporter.pipeline import Pipeline
+from exporter.storage.secret import kept_secret
 from soak.report import Report
 from soak.scraper import Scraper
 from soak.senders import Load
@@ -87,7 +88,7 @@ class Run:
         ends = dict(self.service.ends)
         self.service.end(signal.SIGTERM)
         self._journal.keep()
-        truth, times = judged_at_once(self.service.config_file, self._journal)
+        truth, times = judged_at_once(self.service.config_file, self._journal, kept_secret(self.state))
         for how in (signal.SIGKILL, signal.SIGTERM):
             report.figure(f"ended by {how.name}", ends[how])
         self._count(report, acknowledged, judged, then, times)
@@ -147,6 +148,9 @@ def _counters(truth: Pipeline) -> dict[str, int]:
         'vedette_suspicious_queries_total{model="m"}': model.suspicious,
         'vedette_queries_without_client_total{model="m"}': model.without_client,
     }
+    if model.suspicion is not None:
+        for family, count in model.suspicion.alarms.items():
+            counters[f'vedette_client_alarms_total{{family="{family}",model="m"}}'] = count
     for tally in model.tallies:
         labels = f'{{detector="{tally.name}",model="m"}}'
         counters[f"vedette_detector_judgements_total{labels}"] = tally.judgements

@@ -16,6 +16,7 @@ CONTINUED = (
     "vedette_queries_id_reused_total{",
     "vedette_detector_judgements_total{",
     "vedette_detector_flags_total{",
+    "vedette_client_alarms_total{",
 )
 EPOCH = "vedette_counter_epoch_timestamp_seconds"
 

@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 
 from exporter import record
+from exporter.clients import Suspicion
+from exporter.clients.views import ClientView
 from exporter.config_file import load
 from exporter.delivery import Delivery
 from exporter.models import Models, Tally
@@ -19,6 +22,7 @@ from exporter.pipeline import Pipeline
 from exporter.recovery.keeper import Keeper
 from exporter.sources.duplicates import Duplicates
 from exporter.storage.journal import Journal
+from exporter.storage.secret import kept_secret
 
 #: queries that are judged together score within this of queries that are judged one by one
 TOLERANCE = 1e-5
@@ -53,9 +57,9 @@ class KeptJournal:
             journal.stop()
 
 
-def judged_at_once(config_file: Path, journal: KeptJournal) -> tuple[Pipeline, Counter[str]]:
+def judged_at_once(config_file: Path, journal: KeptJournal, secret: int = 0) -> tuple[Pipeline, Counter[str]]:
     """The pipeline after an uninterrupted run over the journal, and how often each query stands in it."""
-    pipeline = _pipeline(config_file)
+    pipeline = _pipeline(config_file, secret)
     times: Counter[str] = Counter()
     for delivery in journal.deliveries():
         times.update(str(query.id or query.input_data) for query in delivery.queries)
@@ -65,7 +69,7 @@ def judged_at_once(config_file: Path, journal: KeptJournal) -> tuple[Pipeline, C
 
 def recovered(config_file: Path, state: Path) -> Pipeline:
     """The pipeline that a start on this state folder brings back."""
-    pipeline = _pipeline(config_file)
+    pipeline = _pipeline(config_file, kept_secret(state))
     journal = Journal(state / "journal", max_bytes=LARGE, sync=False)
     try:
         Keeper(state, pipeline.models.config, pipeline, Duplicates(), journal).recover()
@@ -74,8 +78,8 @@ def recovered(config_file: Path, state: Path) -> Pipeline:
     return pipeline
 
 
-def _pipeline(config_file: Path) -> Pipeline:
-    return Pipeline(Models(load(config_file)), LARGE, LARGE)
+def _pipeline(config_file: Path, secret: int) -> Pipeline:
+    return Pipeline(Models(load(config_file), secret=secret), LARGE, LARGE)
 
 
 def differences(ours: Pipeline, truth: Pipeline) -> list[str]:
@@ -89,9 +93,34 @@ def differences(ours: Pipeline, truth: Pipeline) -> list[str]:
         for name in ("queries", "suspicious", "without_client", "ids_reused"):
             if getattr(one, name) != getattr(other, name):
                 found.append(f"{label}: {name} {getattr(one, name)}, not {getattr(other, name)}")
+        found += [f"{label}/clients: {what}" for what in _client_differences(one.suspicion, other.suspicion)]
         for ours_, theirs in zip(one.tallies, other.tallies, strict=True):
             found += [f"{label}/{ours_.name}: {what}" for what in _tally_differences(ours_, theirs)]
     return found
+
+
+def _client_differences(one: Suspicion | None, other: Suspicion | None) -> Iterator[str]:
+    """In what clients, clusters and counts of alarms differ."""
+    if one is None or other is None:
+        return
+    for name in ("alarms", "dismissed", "without_client"):
+        if getattr(one, name) != getattr(other, name):
+            yield f"{name} {getattr(one, name)!r:.200}, not {getattr(other, name)!r:.200}"
+    ours, theirs = ({view.client: view for view in each.clients(0.0)} for each in (one, other))
+    for client in sorted(ours.keys() | theirs.keys()):
+        if not _same_views(ours.get(client), theirs.get(client)):
+            yield f"{client} is {ours.get(client)!r:.200}, not {theirs.get(client)!r:.200}"
+    if one.clusters() != other.clusters() or one.window_queries() != other.window_queries():
+        yield f"{len(one.clusters())} clusters in alarm and {one.window_queries()} queries, not as they should be"
+
+
+def _same_views(one: ClientView | None, other: ClientView | None) -> bool:
+    """Whether a client is the same twice, but for the rounding of its sums."""
+    if one is None or other is None:
+        return False
+    numbers = [[*view.bits.values(), view.suspicion, view.volume, view.coverage] for view in (one, other)]
+    rest = [replace(view, bits={}, families={}, suspicion=0, volume=0, coverage=0) for view in (one, other)]
+    return rest[0] == rest[1] and bool(np.allclose(*numbers, atol=TOLERANCE))
 
 
 def _tally_differences(one: Tally, other: Tally) -> Iterator[str]:

@@ -14,6 +14,7 @@ LAYERS = (
     ("__main__",),
     ("demo",),
     ("commands",),
+    ("replaying",),
     ("app",),
     ("fast_detect",),
     ("server", "api", "protocol", "recovery"),
@@ -21,22 +22,24 @@ LAYERS = (
     ("metrics", "canary"),
     ("ledger",),
     ("pipeline",),
+    ("history",),
     ("judging", "record"),
     ("models",),
+    ("clients", "drift", "health"),
     ("formats",),
     ("delivery", "body", "pseudonyms"),
     ("tls",),
     ("web_config",),
-    ("config_file", "config_change"),
+    ("config_file", "config_change", "registration"),
     ("access",),
     ("config",),
     ("units",),
     ("records",),
-    ("yaml_lines", "logs", "memory", "version", "storage", "addresses"),
+    ("yaml_lines", "logs", "memory", "version", "storage", "addresses", "labels"),
 )
 ROW = {name: row for row, names in enumerate(LAYERS) for name in names}
 #: what takes long to import or much memory, and is imported when it is first used
-LATE = {"scipy", "sklearn", "PIL", "pandas", "torch", "sqlalchemy", "matplotlib"}
+LATE = {"scipy", "sklearn", "PIL", "pandas", "torch", "sqlalchemy", "alembic", "matplotlib"}
 
 
 def sources(package: str) -> list[Path]:

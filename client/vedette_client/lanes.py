@@ -17,9 +17,9 @@ LANES: dict[str, Lane] = {
     "model": Lane("/api/v1/models", "single"),
     "query": Lane("/api/v1/queries", "lines"),
     "inference": Lane("/api/v1/metrics/inference", "array"),
-    "drift": Lane("/api/v1/metrics/drift", "single"),
-    "custom": Lane("/api/v1/metrics/custom", "single"),
-    "feedback": Lane("/api/v1/feedback", "single"),
+    "drift": Lane("/api/v1/metrics/drift", "array"),
+    "custom": Lane("/api/v1/metrics/custom", "array"),
+    "feedback": Lane("/api/v1/feedback", "array"),
 }
 
 

@@ -29,10 +29,11 @@ ROUTES: dict[str, Scope] = {
     "/-/reload": "admin",
     "/api/v1/models": "admin",
     "/api/v1/models/{id}/train": "admin",
+    "/api/v1/models/{model}/warm-up": "admin",
     "/api/v1/feedback": "admin",
     "/api/v1/anomalies/{id}/confirm": "admin",
-    "/api/v1/clients/{id}/dismiss": "admin",
-    "/api/v1/clients/{id}/erase": "admin",
+    "/api/v1/clients/{client}": "admin",  # DELETE
+    "/api/v1/clients/{client}/dismiss": "admin",
     "/api/v1/alerts/acknowledge": "admin",
     "/api/v1/alerts/resolve": "admin",
 }
@@ -56,4 +57,4 @@ def needed(method: str, path: str, open_paths: Collection[str] = ()) -> Scope | 
 
 def is_listed(path: str) -> bool:
     """Whether the table says of a path (or template of paths) who may send to it."""
-    return path in ROUTES
+    return path in ROUTES or any(pattern.fullmatch(path) for pattern in _PATTERNS)

@@ -14,10 +14,16 @@ from exporter.version import VERSION
 from exporter.web.landing import landing_page
 
 
-def build(reload: Callable[[], None] | None, telemetry_path: str, for_anybody: bool = True) -> FastAPI:
+def build(
+    reload: Callable[[], None] | None,
+    telemetry_path: str,
+    for_anybody: bool = True,
+    add_routes: Callable[[FastAPI], None] = lambda app: None,
+) -> FastAPI:
     """The application. `reload` takes over the configuration anew, or is None where that is not allowed over HTTP.
 
     for_anybody: whether those without a key may reload too, where the service is open.
+    add_routes: adds those of what is turned on.
     """
     app = FastAPIOffline(title="Vedette", version=VERSION, redoc_url=None, static_url="/docs/static")
 
@@ -36,12 +42,14 @@ def build(reload: Callable[[], None] | None, telemetry_path: str, for_anybody: b
             return JSONResponse({"detail": str(error)}, 500)
         return JSONResponse({"status": "success"})
 
+    add_routes(app)
     generated = app.openapi
 
     def openapi() -> dict[str, Any]:
         schema = generated()
         hot = {telemetry_path if path == "/metrics" else path: methods for path, methods in HOT_PATHS.items()}
-        schema["paths"] = {**hot, **schema["paths"]}
+        cold = schema["paths"]
+        schema["paths"] = {path: {**hot.get(path, {}), **cold.get(path, {})} for path in (*hot, *cold)}
         return schema
 
     app.openapi = openapi  # type: ignore[method-assign]

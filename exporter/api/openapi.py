@@ -47,6 +47,57 @@ _MONITAUR = {
     "required": ["input_data"],
     "properties": {"input_data": _INPUT, "model_output": {}, "modality": {"type": "string"}},
 }
+_PART = {"type": "number", "minimum": 0, "maximum": 1}
+_TIME = {"type": "number", "exclusiveMinimum": 0, "description": "ms"}
+_SAMPLE = {
+    "type": "object",
+    "required": ["model_id", "model_type", "request_id", "latency"],
+    "example": {
+        "model_id": "support-bot",
+        "model_type": "llm",
+        "request_id": "req-1",
+        "latency": 850.0,
+        "throughput": 12.5,
+        "error_rate": 0.01,
+        "resource_usage": {"gpu_memory": 0.7, "cpu_usage": 0.3, "memory_usage": 0.5},
+        "tags": {"region": "eu"},
+    },
+    "properties": {
+        "model_id": {"type": "string"},
+        "model_type": {"type": "string", "enum": ["llm", "cv", "tabular"]},
+        "request_id": {"type": "string", "description": "That of a query joins the sample to it"},
+        "latency": _TIME,
+        "throughput": {"type": "number", "minimum": 0, "description": "Inferences a second"},
+        "error_rate": _PART,
+        "resource_usage": {
+            "type": "object",
+            "properties": {"gpu_memory": _PART, "cpu_usage": _PART, "memory_usage": _PART},
+        },
+        "tags": {"type": "object"},
+        "error": {"type": "string", "description": "Why it failed; none where it did not"},
+        "tokens": {
+            "type": "object",
+            "properties": {"input": {"type": "integer"}, "output": {"type": "integer"}},
+        },
+        "cost_dollars": {"type": "number", "minimum": 0},
+        "gpu_seconds": {"type": "number", "minimum": 0},
+        "time_to_first_token": _TIME,
+        "client": {"type": "string"},
+        "instance": {"type": "string", "description": "Whose gauges these are; the largest of the instances counts"},
+    },
+}
+_CUSTOM = {
+    "type": "object",
+    "required": ["name", "kind", "value"],
+    "example": {"name": "cache_hits", "kind": "counter", "value": 3, "labels": {"cache": "answers"}},
+    "properties": {
+        "name": {"type": "string", "description": "Without vedette_custom_ and _total"},
+        "kind": {"type": "string", "enum": ["gauge", "counter", "histogram"]},
+        "value": {"type": "number", "description": "What a counter grows by, a gauge is, or a histogram gets"},
+        "labels": {"type": "object", "additionalProperties": {"type": "string"}},
+        "instance": {"type": "string", "description": "Of a gauge: the largest of the instances counts"},
+    },
+}
 _ERROR = {"type": "object", "properties": {"detail": {"type": "string"}}}
 _REJECTED = {
     "type": "array",
@@ -55,6 +106,10 @@ _REJECTED = {
 _TAKEN = {
     "type": "object",
     "properties": {"accepted": {"type": "integer"}, "duplicates": {"type": "integer"}, "rejected": _REJECTED},
+}
+_WELL = {
+    "type": "object",
+    "properties": {"status": {"type": "string"}, "message": {"type": "string"}},
 }
 _DETECTION = {
     "type": "object",
@@ -100,6 +155,46 @@ _COMMON = {
     "503": _json("Not ready", _ERROR),
 }
 
+
+def _samples(summary: str, sample: dict[str, Any]) -> dict[str, Any]:
+    """One object, or an array of them; all of it is taken, or none."""
+    return {
+        "post": {
+            "summary": summary,
+            "description": "One object, or an array of them; all of it is taken, or none.",
+            "requestBody": {
+                "required": True,
+                "content": {"application/json": {"schema": {"oneOf": [sample, {"type": "array", "items": sample}]}}},
+            },
+            "responses": {
+                "201": _json("Taken", _WELL),
+                "400": _json("No JSON", _ERROR),
+                "422": _json("A field is wrong, and named; nothing was taken", _ERROR),
+                **_COMMON,
+            },
+        }
+    }
+
+
+_TRUTH = {
+    "type": "object",
+    "required": ["id", "label"],
+    "example": {"id": "req-1", "label": "fraud", "model": "payments"},
+    "properties": {
+        "id": {"type": "string", "description": "Of the query"},
+        "label": {"oneOf": [{"type": "string"}, {"type": "number"}, {"type": "boolean"}]},
+        "model": {"type": "string"},
+    },
+}
+_JOINED = {
+    "type": "object",
+    "properties": {
+        "status": {"type": "string"},
+        "joined": {"type": "integer", "description": "Labels of predictions that waited for one"},
+        "unknown": {"type": "integer", "description": "Labels of which no prediction is known"},
+    },
+}
+
 HOT_PATHS: dict[str, Any] = {
     "/api/v1/queries": {
         "post": {
@@ -132,6 +227,24 @@ HOT_PATHS: dict[str, Any] = {
                 "400": _json("No JSON", _ERROR),
                 "409": _json("Judged already, and its answer is not kept any more", _ERROR),
                 "422": _json("The query is wrong, or no detector can judge it", _ERROR),
+                **_COMMON,
+            },
+        }
+    },
+    "/api/v1/metrics/inference": _samples("Push what was measured of inferences", _SAMPLE),
+    "/api/v1/metrics/custom": _samples("Push values of metrics of one's own", _CUSTOM),
+    "/api/v1/feedback": {
+        "post": {
+            "summary": "Tell the true labels of queries",
+            "description": "One object, or an array of them. Labels are compared with those that the model predicted.",
+            "requestBody": {
+                "required": True,
+                "content": {"application/json": {"schema": {"oneOf": [_TRUTH, {"type": "array", "items": _TRUTH}]}}},
+            },
+            "responses": {
+                "200": _json("Counted", _JOINED),
+                "400": _json("No JSON", _ERROR),
+                "422": _json("A field is wrong, and named; nothing was taken", _ERROR),
                 **_COMMON,
             },
         }

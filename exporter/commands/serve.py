@@ -45,6 +45,9 @@ def serve(options: argparse.Namespace) -> None:
     except (StateInUse, AccessError) as error:
         listener.close()
         raise Failure(str(error)) from None
+    except ValueError as error:  # a damaged file of the state
+        listener.close()
+        raise Failure(f"storage.path: {error}") from None
     except OSError as error:
         raise Failure(f"storage.path: {error.filename or config.storage.path}: {error.strerror}") from None
     bound = listener.getsockname()

@@ -39,16 +39,18 @@ def render_alertmanager(
     return text
 
 
-def to_sinks(http: str, smtp: str, secrets: Path, template: Path) -> dict[str, str]:
+def to_sinks(http: str, smtp: str, secrets: Path, template: Path, exporter: str | None = None) -> dict[str, str]:
     """The replacements that send every notification to this machine.
 
     http: address of an HTTP server, such as http://127.0.0.1:9000; smtp: host:port of a mail server without TLS;
     secrets: the folder of the files that the configuration names; template: where vedette.tmpl is. Absolute paths.
+    exporter: address of the exporter that keeps the history; without it, that goes to the HTTP server too.
     """
     return {
         "https://events.pagerduty.com": http,
         "https://siem.example.com": http,
         "https://deadman.example.com": http,
+        "http://localhost:10833": exporter or http,
         "smtp.example.com:587": smtp,
         "smtp_require_tls: true": "smtp_require_tls: false",
         "/etc/alertmanager/secrets": str(secrets),

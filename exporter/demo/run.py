@@ -17,6 +17,7 @@ from pathlib import Path
 from string import Template
 
 from exporter.commands import Failure
+from exporter.config import Clients
 from exporter.demo.processes import ROOT, free_port, running
 from exporter.demo.render import render_alertmanager, render_rules, to_sinks
 from exporter.demo.sinks import MailSink, WebSink
@@ -25,15 +26,24 @@ from exporter.demo.traffic import CHAT, FAST, FRAUD, IDLE, SLOW, Schedule, send
 
 #: by what the durations of rules and routes are divided: five minutes become five seconds
 DIVISOR = 60
-SECRETS = ("smtp_password", "pagerduty_routing_key", "siem_token", "deadman_token", "slack_api_url")
+SECRETS = ("smtp_password", "pagerduty_routing_key", "siem_token", "deadman_token", "slack_api_url", "exporter_key")
 
 EXPORTER_CONFIG = Template("""
+defaults: {clients: {alarm_hold: ${alarm_hold}s}}
 models:
   - name: $chat
     modality: text
     detectors: [{confidence: {threshold: 0.9}}, {repetition: {max_history_size: 10000}}, similarity]
+    environment: prod
+    thresholds: {latency: 2s, cost_per_hour: 0.4}   # an hour is a minute here
+    objectives: {availability: 0.99, latency: 0.9}
+    prices: {input_token: 0.00000025, output_token: 0.000001}
+    drift: {reference: {queries: 300, interval: 5s}, window: {queries: 150, interval: 15s}}
   - name: $fraud
     modality: tabular
+    drift: false
+    environment: prod
+    thresholds: {latency: 200ms}
     detectors: [{confidence: {threshold: 0.69}}, {repetition: {max_history_size: 10000}}]
   - {name: $idle, modality: image}
 sources: {drop_directory: {path: $folder/drop}}
@@ -73,9 +83,10 @@ def demo(options: argparse.Namespace) -> None:
 def _started(stack: Stack, folder: Path, stop: threading.Event) -> Iterator[str]:
     """Everything started, in order, until the end of the block; gives the exporter's address."""
     with contextlib.ExitStack() as parts:
-        web = WebSink()
+        printer = _Printer(time.monotonic())
+        web = WebSink(printer.page)
         parts.callback(web.stop)
-        mail = MailSink(_Printer(time.monotonic()), free_port())
+        mail = MailSink(printer.mail, free_port())
         parts.callback(mail.stop)
         exporter, prometheus, alertmanager = (f"127.0.0.1:{free_port(port)}" for port in (10833, 9090, 9093))
         _write_configurations(folder, web.url, mail.address, exporter, alertmanager)
@@ -108,28 +119,29 @@ def _write_configurations(folder: Path, web: str, mail: str, exporter: str, aler
         (rules / path.name).write_text(render_rules(path.read_text(), DIVISOR))
     for secret in SECRETS:
         (folder / secret).write_text(f"{web}/slack" if secret == "slack_api_url" else "demo")
-    replacements = to_sinks(web, mail, folder, ROOT / "alertmanager" / "templates" / "vedette.tmpl")
+    template = ROOT / "alertmanager" / "templates" / "vedette.tmpl"
+    replacements = to_sinks(web, mail, folder, template, f"http://{exporter}")
     bundled = (ROOT / "alertmanager" / "alertmanager.yml").read_text()
     rendered = render_alertmanager(bundled, replacements, divisor=DIVISOR, group_wait="2s")
     (folder / "alertmanager.yml").write_text(rendered)
     places: dict[str, object] = {"folder": folder, "exporter": exporter, "alertmanager": alertmanager}
-    places |= {"chat": CHAT, "fraud": FRAUD, "idle": IDLE}
+    places |= {"chat": CHAT, "fraud": FRAUD, "idle": IDLE, "alarm_hold": f"{Clients().alarm_hold / DIVISOR:g}"}
     (folder / "prometheus.yml").write_text(PROMETHEUS_CONFIG.substitute(places))
     (folder / "vedette.yml").write_text(EXPORTER_CONFIG.substitute(places))
 
 
 def _send(url: str, schedule: Schedule, stop: threading.Event, seconds: float | None) -> None:
-    """Send traffic until told to stop, and say when the attack begins and ends."""
+    """Send traffic until told to stop, and say when something begins and ends."""
     deadline = None if seconds is None else time.monotonic() + seconds
 
     def stopped(wait: float) -> bool:
         return stop.wait(wait) or (deadline is not None and time.monotonic() >= deadline)
 
     before = None
-    for elapsed, attack in send(url, schedule, stopped):
-        if attack != before:
-            print(f"[{elapsed:5.1f} s] " + ("an attacker joins" if attack else "ordinary traffic only"), flush=True)
-            before = attack
+    for elapsed, now in send(url, schedule, stopped):
+        if now != before:
+            print(f"[{elapsed:5.1f} s] {now}", flush=True)
+            before = now
 
 
 class _Printer:
@@ -138,7 +150,14 @@ class _Printer:
     def __init__(self, begun: float) -> None:
         self._begun = begun
 
-    def __call__(self, recipient: str, subject: str, text: str) -> None:
+    def mail(self, recipient: str, subject: str, text: str) -> None:
+        """A ticket."""
+        self._print(f"NOTIFICATION to {recipient}: {subject}", text)
+
+    def page(self, summary: str, text: str) -> None:
+        """A page: somebody is woken."""
+        self._print(f"PAGE: {summary}", text)
+
+    def _print(self, head: str, text: str) -> None:
         elapsed = time.monotonic() - self._begun
-        head = f"[{elapsed:5.1f} s] NOTIFICATION to {recipient}: {subject}"
-        print("\n" + head + "\n" + textwrap.indent(text.strip(), "    ") + "\n", flush=True)
+        print(f"\n[{elapsed:5.1f} s] {head}\n" + textwrap.indent(text.strip(), "    ") + "\n", flush=True)

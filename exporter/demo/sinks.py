@@ -2,24 +2,32 @@
 
 import contextlib
 import email.policy
+import json
 from collections.abc import Callable
 from email.message import EmailMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
 
+#: where PagerDuty takes events
+PAGES = "/v2/enqueue"
+
 
 class WebSink:
-    """Takes every POST (Slack, PagerDuty, webhooks) and answers 200."""
+    """Takes every POST (Slack, PagerDuty, webhooks) and answers 200; hands summary and text of pages to `paged`."""
 
-    def __init__(self) -> None:
+    def __init__(self, paged: Callable[[str, str], None]) -> None:
         class Handler(BaseHTTPRequestHandler):
             def handle(self) -> None:
                 with contextlib.suppress(ConnectionError):  # at the end of the demo senders go away in mid-request
                     super().handle()
 
             def do_POST(self) -> None:
-                self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                if self.path == PAGES:
+                    event = json.loads(body)
+                    details = event["payload"].get("custom_details", {})
+                    paged(event["payload"]["summary"], details.get("firing") or details.get("resolved") or "")
                 self.send_response(200)
                 self.send_header("Content-Length", "2")
                 self.end_headers()

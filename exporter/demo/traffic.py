@@ -1,4 +1,4 @@
-"""Realistic traffic to two models, and a client that searches for a prompt that breaks one of them."""
+"""Realistic traffic to two models: a client searches for a prompt that breaks one of them, which later falls ill."""
 
 import random
 import time
@@ -13,6 +13,10 @@ CHAT, FRAUD, IDLE = "support-bot", "fraud-detector", "image-tagger"
 BENIGN_RATE, ATTACK_RATE = 20, 25
 BATCH_SECONDS = 0.25
 ATTACKER = "account-6041"
+#: benign queries of the first moment, from which the exporter learns what is natural for both models
+FIRST_QUERIES = 600
+#: what goes on, in words
+QUIET, ATTACK, ILL = "ordinary traffic only", "an attacker joins", f"{CHAT} becomes slow and expensive, and drifts"
 
 _OPENINGS = (
     "Hello there,",
@@ -69,20 +73,28 @@ _PROMPTS = (
 
 
 class Schedule(NamedTuple):
-    """When the attack is on: after the quiet seconds, for so many, and again in each period."""
+    """When the attack is on: after the quiet seconds, for so many, and again in each period.
+
+    ill: from when in the period the model is slow and expensive and drifts, for as long as an attack lasts.
+    """
 
     quiet: float
     attack: float
     period: float
+    ill: float
 
     def is_attack(self, elapsed: float) -> bool:
         """Whether it is on so many seconds after the start."""
         return self.quiet <= elapsed % self.period < self.quiet + self.attack
 
+    def is_ill(self, elapsed: float) -> bool:
+        """Whether the model is slow and expensive so many seconds after the start."""
+        return self.ill <= elapsed % self.period < self.ill + self.attack
+
 
 #: for somebody who watches, with the durations of the rules divided; and for rules as they are
-FAST = Schedule(quiet=8.0, attack=30.0, period=300.0)
-SLOW = Schedule(quiet=60.0, attack=900.0, period=3600.0)
+FAST = Schedule(quiet=8.0, attack=30.0, period=300.0, ill=150.0)
+SLOW = Schedule(quiet=60.0, attack=900.0, period=3600.0, ill=1800.0)
 
 
 class Traffic:
@@ -92,16 +104,53 @@ class Traffic:
         self._random = random.Random(seed)
         self._sent = 0
 
-    def batch(self, seconds: float, attack: bool) -> list[dict[str, Any]]:
-        """The events of that many seconds, in the order in which the models saw them."""
+    def batch(self, seconds: float, attack: bool, ill: bool = False) -> list[dict[str, Any]]:
+        """The events of that many seconds, in the order in which the models saw them. ill: of a slow, dear model."""
         events = [self._benign() for _ in range(round(BENIGN_RATE * seconds))]
         if attack:
             events += [self._attack() for _ in range(round(ATTACK_RATE * seconds))]
         self._random.shuffle(events)
+        return self._named(events, ill)
+
+    def first(self) -> list[dict[str, Any]]:
+        """What the gateway had kept from before the start: ordinary queries."""
+        return self._named([self._benign() for _ in range(FIRST_QUERIES)], ill=False)
+
+    def _named(self, events: list[dict[str, Any]], ill: bool) -> list[dict[str, Any]]:
         for event in events:
             self._sent += 1
             event["id"] = f"demo-{self._random.getrandbits(32):08x}-{self._sent}"
+            event |= self._measured(event["model"], ill)
+            if ill and event["model"] == CHAT:  # which has only one answer left, and is sure of it
+                event["output"] = self._sure(4, label=0)
         return events
+
+    def _measured(self, model: str, ill: bool) -> dict[str, Any]:
+        """How long it took, and what it used; a language model that repeats itself takes long and writes much."""
+        draw = self._random
+        if model != CHAT:
+            return {"latency_seconds": round(draw.lognormvariate(-3, 0.4), 4)}
+        tokens = {"input": draw.randrange(40, 120), "output": draw.randrange(80, 200) * (12 if ill else 1)}
+        waited = draw.lognormvariate(-1.6, 0.3)
+        measured = {
+            "latency_seconds": round(waited + tokens["output"] * 0.003, 4),
+            "tokens": tokens,
+            "attributes": {"time_to_first_token_seconds": round(waited, 4)},
+        }
+        return measured | ({"error": "HTTP 504"} if draw.random() < 0.002 else {})
+
+    def sample(self, event: dict[str, Any], ill: bool) -> dict[str, Any]:
+        """What the model's server pushes beside its query: how busy it is."""
+        used = self._random.uniform(0.6, 0.7)
+        return {
+            "model_id": event["model"],
+            "model_type": "llm",
+            "request_id": event["id"],
+            "latency": event["latency_seconds"] * 1000,
+            "throughput": BENIGN_RATE / 2,
+            "resource_usage": {"gpu_memory": used + (0.25 if ill else 0.0), "cpu_usage": used / 2, "memory_usage": 0.4},
+            "instance": "gpu-1",
+        }
 
     def _benign(self) -> dict[str, Any]:
         client = f"account-{self._random.randrange(1000, 1040)}"
@@ -129,31 +178,41 @@ class Traffic:
         text = self._random.choice(_PROMPTS) + suffix
         return {"model": CHAT, "client": ATTACKER, "input": text, "output": self._sure(4)}
 
-    def _sure(self, classes: int) -> list[float]:
+    def _sure(self, classes: int, label: int | None = None) -> list[float]:
         """Probabilities of a model that is mostly sure of its answer."""
         weights = [self._random.gammavariate(0.25, 1) + 1e-6 for _ in range(classes)]
-        weights[self._random.randrange(classes)] += 3 * sum(weights)
+        weights[self._random.randrange(classes) if label is None else label] += 3 * sum(weights)
         total = sum(weights)
         return [round(weight / total, 6) for weight in weights]
 
 
-def send(url: str, schedule: Schedule, stopped: Callable[[float], bool]) -> Iterator[tuple[float, bool]]:
-    """Push traffic until `stopped(seconds to wait)`; yields the seconds since the start and whether it is an attack.
+def send(url: str, schedule: Schedule, stopped: Callable[[float], bool]) -> Iterator[tuple[float, str]]:
+    """Push traffic until `stopped(seconds to wait)`; yields the seconds since the start and what goes on.
 
     A refused or lost batch is sent again, as a gateway would: the ids keep it from counting twice.
     """
     session, traffic, begun, due = requests.Session(), Traffic(), time.monotonic(), 0.0
+    batch = traffic.first()
     while True:
         elapsed = time.monotonic() - begun
-        attack = schedule.is_attack(elapsed)
-        batch = traffic.batch(BATCH_SECONDS, attack)
-        while not _pushed(session, url, batch):
+        attack, ill = schedule.is_attack(elapsed), schedule.is_ill(elapsed)
+        batch += traffic.batch(BATCH_SECONDS, attack, ill)
+        samples = [traffic.sample(event, ill) for event in batch if event["model"] == CHAT][-1:]
+        while not (_pushed(session, url, batch) and _measured(session, url, samples)):
             if stopped(1.0):
                 return
-        yield elapsed, attack
+        batch = []
+        yield elapsed, ATTACK if attack else ILL if ill else QUIET
         due += BATCH_SECONDS
         if stopped(max(begun + due - time.monotonic(), 0.0)):
             return
+
+
+def _measured(session: requests.Session, url: str, samples: list[dict[str, Any]]) -> bool:
+    try:
+        return session.post(f"{url}/api/v1/metrics/inference", json=samples, timeout=10).status_code == 201
+    except requests.RequestException:
+        return False
 
 
 def _pushed(session: requests.Session, url: str, batch: list[dict[str, Any]]) -> bool:

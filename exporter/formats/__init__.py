@@ -16,6 +16,13 @@ REJECTION_CODES = (
     "queue_full",  # there was no room: the sender was told to come again
     "not_stored",  # the journal is at its bound, or the disk refused to write
 )
+#: the same for samples
+SAMPLE_REJECTION_CODES = (
+    *REJECTION_CODES,
+    "unknown_metric",  # a custom metric that is not declared, or one more than there may be
+    "other_declaration",  # a custom metric of another kind or with other labels
+    "too_many_series",  # there is no room for another series
+)
 
 
 class Unreadable(ValueError):

@@ -89,6 +89,7 @@ class Keeper:
         if not proven:
             self.epoch = self._clock()
             self._pipeline.models.count_anew()
+            self._pipeline.custom.count_anew()
         self._pipeline.models.observe_anew()
         self.recovering = False
         self.save()  # so that there always is one, and it is of this program and configuration
@@ -120,6 +121,7 @@ class Keeper:
         self._remembered.load(state["duplicates"], whole)
         self._rows, self._ids = state["rows"], state["duplicates"]
         proven &= self._pipeline.models.load(state["models"], self._windows.read(self._rows))
+        self._pipeline.custom.load(state.get("custom", ()))
         if whole and self._windows.damage is not None:
             raise self._windows.damage
         self._pipeline.positions = {
@@ -180,6 +182,7 @@ class Keeper:
             try:
                 self._windows.catch_up(lambda: self._pipeline.models, self._pipeline.between)
                 number, state = self._pipeline.between(self._state)
+                state["rows"] = self._windows.finish(state["rows"])
                 self._windows.sync()
                 state["duplicates"] = self._remembered.write(state["duplicates"])
                 self._journal.forget(self._snapshots.save(number, state))
@@ -205,8 +208,9 @@ class Keeper:
             "judging": judging_digest(self.config),
             "epoch": self.epoch,
             "duplicates": duplicates,
-            "rows": self._windows.finish(pipeline.models),
+            "rows": self._windows.rest(pipeline.models),
             "models": pipeline.models.dump(),
+            "custom": pipeline.custom.dump(),
             "positions": [[*place, position] for place, position in pipeline.positions.items()],
         }
 

@@ -1,9 +1,9 @@
-"""The rows of one space of a similarity window, in a file to which rows are only ever appended.
+"""The rows of one space of a window, in a file to which rows are only ever appended.
 
 A snapshot does not hold the rows, which may be hundreds of megabytes: it holds a reference to the file as it was, with
 a checksum of all that was in it. What a later run finds beyond that is newer than the snapshot, or torn, and cut off.
 
-    file    <space>-<number of the first row>-<random>.rows: rows of little-endian float32, one after the other
+    file    <space>-<number of the first row>-<random>.rows: numbers of one little-endian type, row after row
     name    never given twice, so that a file never changes under a snapshot that refers to it
 """
 
@@ -26,6 +26,8 @@ ROWS, PART = ".rows", ".part"
 SMALL = 1 << 20
 #: bytes that are read together
 READ = 1 << 23
+#: types of the numbers in a file
+DTYPES = ("<f4", "<i2", "<i8", "<u8", "|u1")
 #: how a file is opened that must not be there yet
 NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL
 
@@ -35,13 +37,22 @@ class DamagedRows(Exception):
 
 
 class Reference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The state of a file: its name, the number of its first row, how many rows it held, their length and checksum."""
+    """The state of a file: its name, the number of its first row, how many rows it held, their length and checksum.
+
+    dtype: of the numbers; float32 where none is given.
+    """
 
     file: str
     first: int
     count: int
     dimensions: int
     crc: int
+    dtype: str = "<f4"
+
+    @property
+    def width(self) -> int:
+        """Bytes of a row."""
+        return np.dtype(self.dtype).itemsize * self.dimensions
 
 
 class RowFile:
@@ -51,15 +62,24 @@ class RowFile:
     may be fewer than before: those whose way to the disk is unknown have to be appended again.
     """
 
-    def __init__(self, folder: Path, space: str, dimensions: int, first: int = 0, files: Files | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        space: str,
+        dimensions: int,
+        first: int = 0,
+        files: Files | None = None,
+        dtype: str = "<f4",
+    ) -> None:
         """A new and empty file whose first row will have this number."""
-        self._folder, self._space, self._files = folder, space, files or Files()
+        self._folder, self._space, self._files, self.dtype = folder, space, files or Files(), np.dtype(dtype)
         name = _name(space, first)
         with self._opened(name, NEW):
             self._take(name, first, dimensions)
 
     def _take(self, name: str, first: int, dimensions: int, count: int = 0, crc: int = 0) -> None:
         self.name, self.first, self.dimensions = name, first, dimensions
+        self._width = self.dtype.itemsize * dimensions
         self._count, self._crc = count, crc
         self._synced = (count, crc)
         self._named = False  # whether the folder has the file's name on the disk
@@ -73,13 +93,14 @@ class RowFile:
         known = _read_reference(reference)
         rows = cls.__new__(cls)
         rows._folder, rows._space, rows._files = folder, known.file.rsplit("-", 2)[0], files or Files()
+        rows.dtype = np.dtype(known.dtype)
         rows._take(known.file, known.first, known.dimensions, known.count, known.crc)
         path = folder / known.file
         if not path.is_file():
             raise DamagedRows(f"{path}: is not there")
         with rows._opened(known.file) as file:
             _check(path, file, known)
-            rows._files.truncate(file, known.count * 4 * known.dimensions)
+            rows._files.truncate(file, known.count * known.width)
         return rows
 
     @contextmanager
@@ -99,10 +120,10 @@ class RowFile:
     @property
     def nbytes(self) -> int:
         """Bytes of rows in the file."""
-        return self._count * 4 * self.dimensions
+        return self._count * self._width
 
     def append(self, number: int, rows: np.ndarray) -> None:
-        """Add rows, float32 (n, dimensions), the first of which has this number; they are on the disk after `sync`.
+        """Add rows, (n, dimensions), the first of which has this number; they are on the disk after `sync`.
 
         After a gap the rows before are needed no more, and a new file is begun. Raises ValueError for rows that are
         there already or of another length.
@@ -114,7 +135,7 @@ class RowFile:
             )
         if number > self.last:
             self._replace(number)
-        data = _bytes(rows)
+        data = self._bytes(rows)
         with self._opened(self.name) as file:
             self._write(file, data, self.nbytes)
         self._count, self._crc = self._count + len(rows), zlib.crc32(data, self._crc)
@@ -135,22 +156,23 @@ class RowFile:
         self._named, self._synced = True, (self._count, self._crc)
 
     def read(self, start: int, stop: int) -> np.ndarray:
-        """Rows `start` to before `stop`: float32 (n, dimensions). Raises DamagedRows when they are not there."""
+        """Rows `start` to before `stop`: (n, dimensions). Raises DamagedRows when they are not there."""
         if not self.first <= start <= stop <= self.last:
             raise DamagedRows(
                 f"{self._folder / self.name}: rows {start} to {stop} were asked for, and it holds {self.first} to"
                 f" {self.last}"
             )
-        width = 4 * self.dimensions
         with self._opened(self.name) as file:
-            data = _read(file, (start - self.first) * width, (stop - start) * width)
-        if len(data) != (stop - start) * width:
+            data = _read(file, (start - self.first) * self._width, (stop - start) * self._width)
+        if len(data) != (stop - start) * self._width:
             raise DamagedRows(f"{self._folder / self.name}: became shorter")
-        return np.frombuffer(data, dtype="<f4").astype(np.float32, copy=False).reshape(-1, self.dimensions)
+        native = self.dtype.newbyteorder("=")
+        return np.frombuffer(data, dtype=self.dtype).astype(native, copy=False).reshape(-1, self.dimensions)
 
     def reference(self) -> dict[str, Any]:
         """What finds these rows again, as plain values for a snapshot. Only after `sync` does the disk keep to it."""
-        return msgspec.to_builtins(Reference(self.name, self.first, self._count, self.dimensions, self._crc))
+        known = Reference(self.name, self.first, self._count, self.dimensions, self._crc, self.dtype.str)
+        return msgspec.to_builtins(known)
 
     def forget(self, before: int) -> None:
         """Rows before this number are needed no more: where they are the larger part, the others move to a new file.
@@ -158,7 +180,7 @@ class RowFile:
         The old file stays for the snapshots that refer to it, until `remove_others`.
         """
         live = self.last - max(before, self.first)
-        if before <= self.first or (self._count - live) <= live or (self._count - live) * 4 * self.dimensions < SMALL:
+        if before <= self.first or (self._count - live) <= live or (self._count - live) * self._width < SMALL:
             return
         self._replace(before)
 
@@ -176,12 +198,15 @@ class RowFile:
 
     def _copy(self, first: int, file: int) -> int:
         """Write the rows from this one on to the start of another file; their checksum."""
-        step, crc = max(READ // (4 * self.dimensions), 1), 0
+        step, crc = max(READ // self._width, 1), 0
         for start in range(first, self.last, step):
-            data = _bytes(self.read(start, min(start + step, self.last)))
-            self._write(file, data, (start - first) * 4 * self.dimensions)
+            data = self._bytes(self.read(start, min(start + step, self.last)))
+            self._write(file, data, (start - first) * self._width)
             crc = zlib.crc32(data, crc)
         return crc
+
+    def _bytes(self, rows: np.ndarray) -> memoryview:
+        return np.ascontiguousarray(rows, dtype=self.dtype).reshape(-1).view(np.uint8).data
 
     def _write(self, file: int, data: memoryview, offset: int) -> None:
         at = 0
@@ -199,10 +224,6 @@ def remove_others(folder: Path, names: Collection[str], files: Files | None = No
 
 def _name(space: str, first: int) -> str:
     return f"{space}-{first}-{token_hex(4)}{ROWS}"
-
-
-def _bytes(rows: np.ndarray) -> memoryview:
-    return np.ascontiguousarray(rows, dtype="<f4").reshape(-1).view(np.uint8).data
 
 
 def _read(file: int, offset: int, length: int) -> bytearray:
@@ -225,11 +246,13 @@ def _read_reference(reference: Any) -> Reference:
         raise DamagedRows(f"a reference to rows names the file {known.file!r}, expected a plain name with {ROWS}")
     if min(known.first, known.count, known.dimensions - 1) < 0:
         raise DamagedRows(f"{known.file}: a reference to {known.count} rows of {known.dimensions} numbers")
+    if known.dtype not in DTYPES:
+        raise DamagedRows(f"{known.file}: a reference to rows of {known.dtype!r}, expected one of {', '.join(DTYPES)}")
     return known
 
 
 def _check(path: Path, file: int, known: Reference) -> None:
-    length, crc = known.count * 4 * known.dimensions, 0
+    length, crc = known.count * known.width, 0
     size = os.fstat(file).st_size
     if size < length:
         raise DamagedRows(f"{path}: has {size} bytes, expected at least {length}")

@@ -65,11 +65,11 @@ def test_amtool_accepts_the_whole_configuration_and_the_snippet_in_another_one(a
 
 ROUTES = [
     (("alertname=VedetteExporterDown", "severity=critical", "category=self"), "vedette-page"),
-    (("alertname=VedetteFlaggedShareHigh", "severity=warning", "category=attack"), "vedette-security"),
-    (("alertname=VedetteFlaggedShareHigh", "severity=info", "category=attack"), "vedette-digest"),
+    (("alertname=VedetteFlaggedShareHigh", "severity=warning", "category=attack"), "vedette-history,vedette-security"),
+    (("alertname=VedetteFlaggedShareHigh", "severity=info", "category=attack"), "vedette-history,vedette-digest"),
     (("alertname=VedetteQueriesRejected", "severity=info", "category=self"), "vedette-digest"),
-    (("alertname=VedetteNoQueries", "severity=warning", "category=health"), "vedette-owners"),
-    (("alertname=VedetteAnomaly", "severity=warning", "category=anomaly"), "vedette-owners"),
+    (("alertname=VedetteNoQueries", "severity=warning", "category=health"), "vedette-history,vedette-owners"),
+    (("alertname=VedetteAnomaly", "severity=warning", "category=anomaly"), "vedette-history,vedette-owners"),
     (("alertname=VedetteQueueSaturated", "severity=warning", "category=self"), "vedette-operators"),
     (("alertname=VedetteWatchdog", "severity=none", "category=self"), "vedette-watchdog"),
     (
@@ -98,7 +98,7 @@ def test_the_times_are_those_that_are_promised() -> None:
     def times(route: dict[str, Any]) -> tuple[Any, ...]:
         return tuple(route.get(name) for name in ("group_by", "group_wait", "group_interval", "repeat_interval"))
 
-    routes = {route["matchers"][0]: times(route) for route in CONFIG["route"]["routes"]}
+    routes = {route["matchers"][0]: times(route) for route in CONFIG["route"]["routes"] if "matchers" in route}
     assert times(CONFIG["route"]) == (["category", "model"], "30s", "5m", "24h")
     assert routes['severity="critical"'] == (None, None, None, "4h")
     assert routes['severity="info"'] == (["category"], "10m", "24h", "24h")

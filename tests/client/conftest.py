@@ -66,15 +66,24 @@ class Exporter:
 
     def counted(self, model: str = "m") -> int:
         """Queries of a model, once all that was taken is judged."""
-        while (page := self._page())["vedette_queue_queries"]:
-            pass
-        return int(page[f'vedette_queries_total{{model="{model}"}}'])
+        return int(self.counted_page()[f'vedette_queries_total{{model="{model}"}}'])
 
     def reused(self) -> int:
         """Ids that came again with other content."""
-        return int(self._page()['vedette_queries_id_reused_total{model="m"}'])
+        return int(self.page()['vedette_queries_id_reused_total{model="m"}'])
 
-    def _page(self) -> dict[str, float]:
+    def counted_page(self) -> dict[str, float]:
+        """Its metrics, once all that was taken is counted."""
+        while self.page()["vedette_queue_queries"]:
+            pass
+        return self.page()  # what was taken out of the queue last may be on no page before
+
+    def get(self, path: str) -> Any:
+        """What it answers to somebody who asks."""
+        return self._session.get(self.url + path).json()
+
+    def page(self) -> dict[str, float]:
+        """Its metrics."""
         return samples(self._session.get(f"{self.url}/metrics").text)
 
     def stop(self) -> None:

@@ -6,9 +6,11 @@ import numpy as np
 
 def kept(detector, limit=7):
     """The state as bytes, and the rows by space, read in slices."""
+    while getattr(detector, "write_down", _nothing)(limit):
+        pass
     rows = {}
-    for space, (first, last, dimensions) in detector.row_spaces().items():
-        slices, number = [np.zeros((0, dimensions), np.float32)], first
+    for space, (first, last, dimensions, dtype) in detector.row_spaces().items():
+        slices, number = [np.zeros((0, dimensions), dtype)], first
         while number < last:
             start, part = detector.rows_since(space, number, limit)
             assert start == number
@@ -16,6 +18,10 @@ def kept(detector, limit=7):
             number += len(part)
         rows[space] = (first, np.concatenate(slices))
     return msgspec.msgpack.encode(detector.dump_state()), rows
+
+
+def _nothing(limit):
+    return False
 
 
 def reader(rows):

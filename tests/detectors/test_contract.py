@@ -134,9 +134,13 @@ def good(name):
     return GOOD[kind(name)]
 
 
-def test_the_nine_detectors_are_there():
+def test_the_ten_detectors_are_there():
     modalities = ("", "image_", "tabular_", "text_")
-    expected = {"confidence", *(f"{prefix}{base}" for prefix in modalities for base in ("repetition", "similarity"))}
+    expected = {
+        "confidence",
+        "exact_repeat",
+        *(f"{prefix}{base}" for prefix in modalities for base in ("repetition", "similarity")),
+    }
     assert expected == set(BUILT_IN)
 
 

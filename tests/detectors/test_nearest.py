@@ -276,7 +276,7 @@ def test_few_rows_of_many_lengths_make_no_projections():
 
 def reloaded(window, size, max_bytes=LARGE, limit=9):
     rows = {}
-    for space, (first, last, dimensions) in window.row_spaces().items():
+    for space, (first, last, dimensions, _) in window.row_spaces().items():
         parts = [window.rows_since(space, number, limit)[1] for number in range(first, last, limit)]
         rows[space] = (first, np.concatenate([np.zeros((0, dimensions), np.float32), *parts]))
     fresh = Window(size, max_bytes)
@@ -353,7 +353,7 @@ def test_rows_keep_their_numbers_and_are_read_from_the_oldest_held():
     window = Window(20, LARGE)
     searched(window, [("a", row) for row in rows], [7])
     [(space, held)] = window.row_spaces().items()
-    assert held == (30, 50, 3)
+    assert held[:3] == (30, 50, 3)
     for number, expected, count in ((0, 30, 4), (30, 30, 4), (41, 41, 4), (48, 48, 2), (50, 50, 0)):
         start, part = window.rows_since(space, number, 4)
         assert start == expected

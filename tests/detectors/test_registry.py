@@ -45,7 +45,7 @@ def test_the_list_is_a_copy():
 
 def test_a_modality_selects_the_detectors_for_it():
     assert set(list_detectors(modality="text")) == {"text_repetition", "text_similarity"}
-    assert set(list_detectors(modality="any")) == {"confidence", "repetition", "similarity"}
+    assert set(list_detectors(modality="any")) == {"confidence", "exact_repeat", "repetition", "similarity"}
     assert list_detectors(modality="sound") == {}
 
 
@@ -72,12 +72,16 @@ def test_loading_from_a_configuration_leaves_it_as_it_was():
 
 
 def test_a_configuration_without_a_name_says_so():
-    with pytest.raises(ValueError, match="expected a key 'name'; known detectors: confidence, image_repetition"):
+    with pytest.raises(
+        ValueError, match="expected a key 'name'; known detectors: confidence, exact_repeat, image_repetition"
+    ):
         load_from_config({"threshold": 3})
 
 
 def test_an_unknown_name_is_refused_and_the_known_ones_named():
-    with pytest.raises(ValueError, match="unknown detector 'entropy'; known: confidence, image_repetition"):
+    with pytest.raises(
+        ValueError, match="unknown detector 'entropy'; known: confidence, exact_repeat, image_repetition"
+    ):
         get_detector("entropy")
 
 

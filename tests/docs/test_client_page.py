@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from vedette_client import Client, Statistics, monitor
+from vedette_client import Answer, Client, Statistics, Unreachable, monitor
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "client.md").read_text()
@@ -36,7 +36,10 @@ def test_every_reason_for_a_drop_is_one_of_the_code() -> None:
 
 
 def test_the_code_shown_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("vedette_client.client.Http", lambda *_: lambda path, body: pytest.fail("not to be sent"))
+    def unreachable(path: str, body: bytes) -> Answer:
+        raise Unreachable("nobody listens")
+
+    monkeypatch.setattr("vedette_client.client.Http", lambda *_: unreachable)
     names: dict = {"Client": Client, "monitor": monitor}
     for block in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL):
         exec(block.replace("/var/lib/my-service/vedette", str(tmp_path / "buffer")), names)

@@ -45,6 +45,7 @@ def keys(record, prefix=""):
 KEYS = dict(keys(Config))
 #: keys that may be left out without anything taking their place
 OPTIONAL = SECTIONS | {
+    "defaults.drift.reference.file",
     "access.keys_file",
     "access.jwt.secret_file",
     "access.jwt.public_key_file",
@@ -54,6 +55,14 @@ OPTIONAL = SECTIONS | {
     "access.pseudonym_secret_file",
     "access.rate_limit.burst",
     "models[].expected_interval",
+    "history.url",
+    "history.password_file",
+    "alerts.url",
+    "alerts.credentials_file",
+    "models[].environment",
+    "models[].thresholds.cost_per_hour",
+    "models[].objectives.availability",
+    "models[].objectives.latency",
     "external.grafana_url",
     "external.alertmanager_url",
 }

@@ -11,7 +11,7 @@ import pytest
 from detectors import list_detectors
 
 PAGES = Path(__file__).parents[2] / "docs" / "detectors"
-NAMES = ("confidence", "repetition", "similarity")
+NAMES = ("confidence", "repetition", "similarity", "exact_repeat")
 
 
 def page(name):

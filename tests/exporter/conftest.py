@@ -20,20 +20,25 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from detectors import Detector, register_detector
 from detectors.registry import DETECTORS
+from exporter.api import clients as client_routes
 from exporter.api.app import build as build_api
+from exporter.api.clients import ClientDesk
 from exporter.canary import Canary
 from exporter.config import Config, Defaults, DetectorConfig, Limits, Model, Storage
 from exporter.delivery import Delivery
 from exporter.fast_detect import FastDetect, protocol
+from exporter.formats import custom, feedback, inference
 from exporter.ledger import Ledger
 from exporter.metrics import Exposed, VedetteCollector
 from exporter.models import Models
 from exporter.pipeline import Pipeline
 from exporter.protocol import Connections
-from exporter.server import HotPaths
+from exporter.pseudonyms import AsTheyAre
+from exporter.server import SAMPLE_PATHS, HotPaths
 from exporter.sources.detect import DetectIntake
 from exporter.sources.duplicates import Duplicates
 from exporter.sources.push import PushIntake
+from exporter.sources.samples import SampleIntake, joined
 
 ROOT = Path(__file__).parents[2]
 #: entropy from which the tests' confidence detector flags; two even classes have ln 2 = 0.69
@@ -124,17 +129,35 @@ class Exporter:
         ledger = Ledger(self.pipeline)
         self.push_intake = PushIntake(ledger, self.duplicates, limits, clock)
         self.detect_intake = DetectIntake(ledger, self.duplicates, limits, clock)
+        admit = self.pipeline.custom.admit
+        self.samples = {
+            "inference": SampleIntake("inference", inference.decode, ledger, limits, clock),
+            "custom": SampleIntake("custom", custom.decode, ledger, limits, clock, admit=admit),
+            "feedback": SampleIntake("feedback", feedback.decode, ledger, limits, clock, answer=joined),
+        }
         self.canary = Canary(self.pipeline, limits)
         intake = {"push": self.push_intake.counts, "detect": self.detect_intake.counts}
         self.connections = Connections(limits)
-        self.fast = FastDetect(self.detect_intake, is_ready)
+        self.fast = FastDetect(
+            self.detect_intake, is_ready, also={"/api/v1/metrics/inference": self.samples["inference"].take_light}
+        )
         self.exposed = Exposed(
-            config=config, pipeline=self.pipeline, intake=intake, canary=self.canary, http=self.connections
+            config=config,
+            pipeline=self.pipeline,
+            intake=intake,
+            canary=self.canary,
+            http=self.connections,
+            samples={source: taken.counts for source, taken in self.samples.items()},
+            clock=clock,
         )
         registry = CollectorRegistry(auto_describe=False)
         registry.register(VedetteCollector(self.exposed))
-        behind = build_api(reload, "/metrics")
-        http = HotPaths(self.push_intake, self.detect_intake, registry, is_ready, behind, limits)
+        #: whether what is decided on clients can be kept
+        self.saves = True
+        desk = ClientDesk(self.pipeline, AsTheyAre(), lambda: self.saves, clock)
+        behind = build_api(reload, "/metrics", add_routes=lambda app: client_routes.add(app, desk))
+        samples = {SAMPLE_PATHS[source]: taken for source, taken in self.samples.items()}
+        http = HotPaths(self.push_intake, self.detect_intake, registry, is_ready, behind, limits, samples=samples)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
@@ -178,6 +201,12 @@ class Exporter:
 
     def detect(self, body: Any, **headers: str) -> requests.Response:
         return self._post("/detect", body, headers)
+
+    def measure(self, body: Any, source: str = "inference", **headers: str) -> requests.Response:
+        return self._post(f"/api/v1/metrics/{source}", body, headers)
+
+    def tell(self, truths: Any, **headers: str) -> requests.Response:
+        return self._post(SAMPLE_PATHS["feedback"], truths, headers)
 
     def get(self, path: str, **headers: str) -> requests.Response:
         return self.session.get(self.url + path, headers=headers, timeout=30)

@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from exporter.app import ServeOptions, Service, listen
-from exporter.config import Access, Config, DetectorConfig, DropDirectory, Limits, Model, Sources, Storage
+from exporter.config import Access, Config, DetectorConfig, DropDirectory, History, Limits, Model, Sources, Storage
 from exporter.config_file import ConfigError
 from exporter.tls import Web, WebFile
 from exporter.yaml_lines import Problem
@@ -328,3 +328,117 @@ def test_a_port_is_listened_on_once() -> None:
 def test_ipv6_addresses_are_listened_on() -> None:
     with listen("::1", 0) as listener:
         assert listener.family == socket.AF_INET6
+
+
+# -- the history
+
+
+def test_a_flagged_query_can_be_looked_up_after_a_restart(config: Build) -> None:
+    query = {"id": "q-1", "client": "key-1", "input": "a", "output": UNSURE}
+
+    async def push(running: Running) -> None:
+        assert (await running.post("/api/v1/queries", [query, query | {"id": "q-2", "output": SURE}])).ok
+
+    async def look(running: Running) -> None:
+        [row] = (await running.get("/api/v1/queries/flagged")).json()["queries"]
+        assert (row["query_id"], row["client"], list(row["detectors"])) == ("q-1", "key-1", ["confidence"])
+        assert (await running.get("/api/v1/summary")).json()["total_requests"] == 2
+        assert (await running.get("/api/v1/health")).json()["services"]["history"] == "healthy"
+
+    service = run(config(), push)
+    assert service.history is not None
+    assert (service.history.written["flagged_queries"], service.history.written["rollups"]) == (1, 1)
+    assert service.history.dropped.total() == 0
+    run(config(), look)
+
+
+def test_without_a_history_nothing_is_recorded_and_nothing_can_be_read(config: Build, tmp_path: Any) -> None:
+    async def scenario(running: Running) -> None:
+        assert (await running.post("/api/v1/queries", [{"input": "a", "output": UNSURE}])).ok
+        assert (await running.get("/api/v1/queries/flagged")).status_code == 404
+        assert (await running.post("/api/v1/alerts/webhook", {"alerts": []})).status_code == 404
+        assert (await running.get("/api/v1/health")).json()["services"] == {"exporter": "healthy"}
+        assert not any(name.startswith("vedette_history") for name in await running.page())
+
+    service = run(config(history=History(enabled=False)), scenario)
+    assert service.pipeline.models.of(None).suspicious == 1
+    assert list(tmp_path.rglob("history.db*")) == []
+
+
+def test_queries_are_judged_while_the_database_is_gone(config: Build) -> None:
+    async def scenario(running: Running) -> None:
+        answer = await running.post("/detect", {"input": "a", "output": UNSURE})
+        assert answer.json()["is_suspicious"]
+        assert (await running.get("/api/v1/queries/flagged")).status_code == 503
+
+    service = run(config(history=History(url="postgresql://nobody@127.0.0.1:1/none")), scenario)
+    assert service.history is not None
+    assert service.history.dropped["stopped"] >= 1
+
+
+# -- models that are registered
+
+BOT = {"id": "bot", "name": "Bot", "model_type": "llm", "prices": {"request": 0.5}, "objectives": {"latency": 0.9}}
+SAMPLE = {"model_id": "bot", "model_type": "llm", "request_id": "r", "latency": 1500.0}
+
+
+def test_a_registered_model_is_watched_at_once_and_after_a_restart(config: Build) -> None:
+    configured = config(models=(Model(name="m"),))
+
+    async def first(running: Running) -> None:
+        await running.post("/api/v1/metrics/inference", SAMPLE)
+        assert (await running.post("/api/v1/models", BOT)).status_code == 201
+        assert (await running.post("/api/v1/metrics/inference", SAMPLE | {"request_id": "s"})).status_code == 201
+
+    async def second(running: Running) -> None:
+        page = await running.page()
+        assert page['vedette_model_info{modality="text",model="bot",stage="",version=""}'] == 1
+        assert page['vedette_cost_dollars_total{model="bot"}'] == 0.5  # the first was counted under `other`
+        assert page['vedette_slo_bad_events_total{model="bot",slo="latency"}'] == 1
+        listed = (await running.get("/api/v1/models")).json()
+        assert [(model["id"], model["source"]) for model in listed["models"]] == [
+            ("m", "configuration"),
+            ("bot", "registered"),
+        ]
+
+    epochs = [run(configured, scenario).keeper.epoch for scenario in (first, second)]
+    assert epochs[0] == epochs[1]
+
+
+def test_a_reload_keeps_what_was_registered(config: Build) -> None:
+    async def scenario(running: Running) -> None:
+        await running.post("/api/v1/models", BOT)
+        assert (await running.post("/-/reload")).status_code == 200
+        assert (await running.get("/api/v1/models")).json()["total"] == 1
+
+    run(config(), scenario, enable_lifecycle=True)
+
+
+def test_registering_the_same_again_changes_nothing_and_other_keys_take_its_place(config: Build) -> None:
+    async def scenario(running: Running) -> None:
+        for version in ("1", "1", "2"):
+            saved = running.service.keeper.saved_at
+            assert (await running.post("/api/v1/models", BOT | {"version": version})).status_code == 201
+        assert saved is not None
+        page = await running.page()
+        assert page['vedette_model_info{modality="text",model="bot",stage="",version="2"}'] == 1
+        assert (await running.get("/api/v1/models")).json()["total"] == 1
+
+    run(config(), scenario)
+
+
+def test_a_model_whose_type_does_not_go_with_the_default_detectors_is_refused(config: Build) -> None:
+    async def scenario(running: Running) -> None:
+        answer = await running.post("/api/v1/models", BOT | {"model_type": "cv"})
+        assert answer.status_code == 422
+        assert "text_repetition judges text queries" in answer.json()["detail"]
+
+    run(config(DetectorConfig(name="text_repetition")), scenario)
+
+
+def test_a_model_that_the_configuration_names_cannot_be_registered(config: Build) -> None:
+    async def scenario(running: Running) -> None:
+        answer = await running.post("/api/v1/models", BOT)
+        assert (answer.status_code, answer.json()["detail"][:3]) == (422, "id:")
+
+    run(config(models=(Model(name="bot"),)), scenario)

@@ -9,11 +9,17 @@ from exporter.config import (
     Config,
     Defaults,
     DetectorConfig,
+    Drift,
+    DriftReference,
+    DriftWindow,
     Model,
     OwnAlertShare,
     OwnClients,
+    OwnDrift,
+    OwnDriftWindow,
     detector_name,
 )
+from exporter.config_file import parse
 
 
 def detectors(config, name):
@@ -97,3 +103,22 @@ def test_a_model_that_allows_a_client_keeps_the_default_profile():
     assert config.model("m").clients == Clients(profile="strict", allow=("me",))
     assert config.model("open").clients == Clients(profile="stream")
     assert config.model("else").clients == Clients(profile="strict", allow=("probe",))
+
+
+def test_each_key_of_drift_is_the_models_own_or_that_of_the_defaults():
+    base = Drift(reference=DriftReference(queries=5, version="a"), window=DriftWindow(queries=7), season="day")
+    own = OwnDrift(window=OwnDriftWindow(interval=3.0))
+    config = Config(defaults=Defaults(drift=base), models=(Model(name="m", drift=own),))
+    expected = Drift(reference=base.reference, window=DriftWindow(queries=7, interval=3.0), season="day")
+    assert config.model("m").drift == expected
+    assert config.model("other").drift == base
+
+
+@pytest.mark.parametrize("on", [True, False])
+def test_drift_is_switched_by_one_word_anywhere(on):
+    said, other = (str(value).lower() for value in (on, not on))
+    config = parse(
+        f"defaults: {{drift: {other}}}\nmodels: [{{name: m, drift: {said}}}, {{name: n, drift: {{season: day}}}}]"
+    )
+    assert [config.model(name).drift.enabled for name in ("m", "n", "o")] == [on, not on, not on]
+    assert config.model("n").drift.season == "day"

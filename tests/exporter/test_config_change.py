@@ -73,6 +73,16 @@ def test_what_is_set_up_once_holds_after_a_restart(tmp_path):
     new = """
 sources: {drop_directory: {path: ./drop}}
 storage: {path: /elsewhere, sync: false, journal_bytes: 1GiB, snapshot_interval: 5m}
+history:
+  enabled: false
+  url: sqlite:////elsewhere/history.db
+  password_file: /elsewhere/password
+  evidence: full
+  flagged_per_second: 5
+  queue_rows: 5
+  max_bytes: 1MiB
+  retention: {drift: 1d}
+alerts: {url: "http://elsewhere:9093", reconcile_interval: 5m, silences: true, credentials_file: /elsewhere/token}
 limits: {queue_queries: 5, queue_bytes: 1MiB, body_bytes: 1MiB}
 """
     new += f"access: {{pseudonym_secret_file: {tmp_path}/secret}}"

@@ -111,8 +111,11 @@ FORMS = {
     "url": "expected an address such as http://host:3000, without user, password and query",
     "entry": "expected the name of a detector, or one name with its options below it",
 }
-SECTIONS = "access, defaults, external, limits, models, sources, storage"
-MODEL_KEYS = "alert_share, clients, detectors, expected_interval, modality, name, version"
+SECTIONS = "access, alerts, custom_metrics, defaults, external, history, limits, models, sources, storage"
+MODEL_KEYS = (
+    "alert_share, clients, detectors, drift, environment, expected_interval, modality, name, objectives, prices, "
+    "thresholds, version"
+)
 CONFIDENCE_OPTIONS = "max_history_size, mode, normalize, threshold"
 
 REFUSED = {
@@ -120,12 +123,12 @@ REFUSED = {
     "modles: []": f"1: modles: unknown key; known: {SECTIONS}; did you mean models?",
     "zzz: 1": f"1: zzz: unknown key; known: {SECTIONS}",
     "a b: 1": f'1: "a b": unknown key; known: {SECTIONS}',
-    "defaults: {detector: []}": "1: defaults.detector: unknown key; known: alert_share, clients, detectors; "
+    "defaults: {detector: []}": "1: defaults.detector: unknown key; known: alert_share, clients, detectors, drift; "
     "did you mean detectors?",
     "defaults: {alert_share: {warn: 0.1}}": "1: defaults.alert_share.warn: unknown key; known: critical, warning; "
     "did you mean warning?",
-    "defaults: {clients: {profil: x}}": "1: defaults.clients.profil: unknown key; known: allow, profile; "
-    "did you mean profile?",
+    "defaults: {clients: {profil: x}}": "1: defaults.clients.profil: unknown key; "
+    "known: alarm_hold, allow, enabled, profile, templates; did you mean profile?",
     "models:\n- name: m\n  modalty: text": f"3: models[0].modalty: unknown key; known: {MODEL_KEYS}; "
     "did you mean modality?",
     "sources: {directory: {path: x}}": "1: sources.directory: unknown key; known: drop_directory; "

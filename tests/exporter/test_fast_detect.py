@@ -1,4 +1,4 @@
-"""The fast way of `POST /detect` answers as the application does, over the wire."""
+"""The fast way of `POST /detect` and of samples answers as the application does, over the wire."""
 
 import contextlib
 import gzip
@@ -30,6 +30,8 @@ def chunked(*chunks: bytes) -> bytes:
     return head + b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\n\r\n"
 
 
+SAMPLES = b"/api/v1/metrics/inference"
+SAMPLE = b'{"model_id":"m","model_type":"llm","request_id":"r","latency":5}'
 NAMED = b'{"id":"%b","input":"a","output":[0.5,0.5]}'
 LARGE = b'{"input":"%b","output":[0.5,0.5]}'
 PICTURE = b'{"input":{"image_base64":"xxxx"}}'
@@ -83,6 +85,13 @@ REQUESTS: dict[str, tuple[bytes, int]] = {
     "an id again": (detect(NAMED % b"1"), 1),
     "an id with other content": (detect(b'{"id":"1","input":"b","output":[0.5,0.5]}'), 1),
     "an id that was pushed": (detect(NAMED % b"2", path=b"/api/v1/queries") + detect(NAMED % b"2"), 0),
+    "a sample": (detect(SAMPLE, path=SAMPLES), 1),
+    "samples": (detect(b"[%b,%b]" % (SAMPLE, SAMPLE), path=SAMPLES), 1),
+    "a sample without a field": (detect(b'{"model_id":"m"}', path=SAMPLES), 1),
+    "no sample": (detect(b"hello", path=SAMPLES), 1),
+    "a packed sample": (detect(gzip.compress(SAMPLE, mtime=0), path=SAMPLES), 0),
+    "another method for samples": (detect(method=b"GET", path=SAMPLES), 0),
+    "a query and a sample": (detect() + detect(SAMPLE, path=SAMPLES), 1),
     "no HTTP": (b"hello\r\n\r\n", 0),
     RACE: (detect() + b"hello\r\n\r\n", 0),
     "a queue of requests": ((detect() + detect(b"{}") + detect(method=b"GET")) * 20, 1),

@@ -14,9 +14,25 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from detectors import Query
 from exporter.access.gate import Counts
 from exporter.canary import Canary
-from exporter.config import AlertShare, Config, Defaults, DetectorConfig, External, Limits, Model
+from exporter.config import (
+    AlertShare,
+    Config,
+    Defaults,
+    DetectorConfig,
+    External,
+    Limits,
+    Model,
+    Objectives,
+    OwnDrift,
+    OwnDriftReference,
+    OwnDriftWindow,
+    Thresholds,
+)
 from exporter.delivery import Delivery
+from exporter.drift.judge import WINDOW_RESULTS
 from exporter.formats import REJECTION_CODES
+from exporter.health.failures import REASONS as FAILURES
+from exporter.history.recorder import Recorder
 from exporter.metrics import FAMILIES, PREFIX, Exposed, VedetteCollector
 from exporter.models import ERROR_REASONS, SKIP_REASONS, Models
 from exporter.pipeline import Pipeline
@@ -26,6 +42,7 @@ from exporter.sources.counts import IntakeCounts
 from exporter.sources.duplicates import Duplicates
 from exporter.storage.journal import Journal
 from tests.exporter.conftest import CONFIDENCE, SURE, UNSURE, Clock, LengthDetector, samples
+from tests.exporter.traffic import WARM_UP, natural, repeats
 
 Build = Callable[..., Config]
 FORBIDDEN = {"deployment", "endpoint", "namespace", "service", "pod", "container", "job", "instance"} | {
@@ -51,7 +68,7 @@ def expose(clock: Clock) -> Callable[..., Exposed]:
         pipeline = Pipeline(Models(config), 50_000, 1 << 20, clock)
         intake = {"push": IntakeCounts(), "detect": IntakeCounts()}
         canary = Canary(pipeline, config.limits, clock)
-        return Exposed(config=config, pipeline=pipeline, intake=intake, canary=canary, **other)
+        return Exposed(config=config, pipeline=pipeline, intake=intake, canary=canary, clock=clock, **other)
 
     return build
 
@@ -99,11 +116,22 @@ def test_counters_are_there_at_0_before_the_first_event(config: Build, expose: A
     ]
     for name in ("queries", "suspicious_queries", "queries_without_client", "queries_id_reused"):
         expected.append(f'{name}_total{{model="m"}}')
+    expected += [f'drift_windows_total{{model="m",result="{result}"}}' for result in WINDOW_RESULTS]
+    expected += ['inferences_total{model="m"}', 'cost_dollars_total{model="m"}']
+    expected += [f'tokens_total{{direction="{direction}",model="m"}}' for direction in ("input", "output")]
+    expected += [f'inference_failures_total{{model="m",reason="{reason}"}}' for reason in FAILURES]
     expected += [f"detector_judgements_total{{{labels}}}", f"detector_flags_total{{{labels}}}"]
     expected += [
         'folded_labels_total{label="model"}',
         "series_dropped_total",
         'detector_seconds_total{detector="confidence"}',
+        'detector_seconds_total{detector="clients"}',
+        'detector_errors_total{detector="clients",model="m",reason="exception"}',
+    ]
+    expected += [
+        f'{name}_total{{family="{family}",model="m"}}'
+        for name in ("client_alarms", "client_dismissals")
+        for family in ("repeat", "variants", "uncertainty", "distribution")
     ]
     assert {name: found.get(name) for name in expected} == dict.fromkeys(expected, 0.0)
     assert {name for name in found if re.match(r"\w+_total\b", name)} == set(expected)
@@ -205,6 +233,67 @@ def test_a_model_that_was_forgotten_is_off_the_page(config: Build, expose: Any, 
     assert not any('model="earned"' in name for name in page(exposed))
 
 
+# -- clients
+
+
+def test_a_client_in_alarm_is_shown_with_its_evidence(config: Build, expose: Any) -> None:
+    exposed = expose(config())
+    attack(exposed)
+    judge(exposed, *[to_query(event) for event in natural(50, seed=2)])
+    found = page(exposed)
+    assert found['client_alarm{client="eve",model="default"}'] == 1
+    assert found['client_evidence_ratio{client="eve",family="repeat",model="default"}'] >= 1
+    assert found['client_evidence_ratio{client="eve",family="variants",model="default"}'] == 0
+    assert found['client_suspicion_ratio{client="eve",model="default"}'] >= 1
+    assert found['client_alarms_total{family="repeat",model="default"}'] == 1
+    assert found['clients{level="alarm",model="default"}'] == 1
+    assert found['clients{level="ok",model="default"}'] == 10
+    assert found['clients{level="severe",model="default"}'] == 0
+
+
+def test_an_alarm_ends_15_minutes_after_the_last_evidence(config: Build, expose: Any, clock: Clock) -> None:
+    exposed = expose(config())
+    attack(exposed)
+    clock.now += 890
+    assert 'client_alarm{client="eve",model="default"}' in page(exposed)
+    clock.now += 20
+    assert 'client_alarm{client="eve",model="default"}' not in page(exposed)
+
+
+def test_at_most_50_clients_in_alarm_are_shown_and_the_others_counted(config: Build, expose: Any) -> None:
+    exposed = expose(config())
+    # what most clients do is natural: there are more of the others
+    judge(exposed, *[to_query(event) for event in natural(WARM_UP + 2000, clients=80)])
+    for number in range(60):
+        judge(exposed, *[to_query(event) for event in repeats(8, client=f"bot-{number}")])
+    found = page(exposed)
+    assert len([name for name in found if name.startswith("client_alarm{")]) == 50
+    assert 'client_alarm{client="bot-0",model="default"}' in found
+    assert found['client_alarms_hidden{model="default"}'] == 10
+
+
+def test_clients_that_are_shown_under_one_name_are_one_series(config: Build, expose: Any) -> None:
+    exposed = expose(config())
+    judge(exposed, *[to_query(event) for event in natural(WARM_UP)])
+    for name in ("a b", "a_b"):
+        judge(exposed, *[to_query(event) for event in repeats(10, client=name)])
+    assert page(exposed)['client_alarm{client="a_b",model="default"}'] == 1
+
+
+def test_warm_up_is_shown_for_each_kind_of_evidence(config: Build, expose: Any) -> None:
+    exposed = expose(config())
+    judge(exposed, *[to_query(event) for event in natural(WARM_UP // 4)])
+    found = page(exposed)
+    assert found['warm_up_ratio{detector="exact_repeat",model="default"}'] == 0.25
+    assert found['evidence_off{detector="exact_repeat",model="default"}'] == 0
+
+
+def test_clients_of_models_beyond_the_limit_are_not_judged(config: Build, expose: Any) -> None:
+    exposed = expose(config(models=(Model(name="m"),), limits=Limits(models=1)))
+    judge(exposed, Query("a", model="another"))
+    assert not any(name.startswith("clients{") and 'model="other"' in name for name in page(exposed))
+
+
 # -- bounds
 
 
@@ -261,17 +350,48 @@ def test_a_detector_that_does_not_say_what_it_looks_back_on_leaves_the_page_whol
 
 
 def test_every_family_is_on_a_page_where_everything_has_happened(config: Build, expose: Any, tmp_path: Path) -> None:
-    configured = config(models=(Model(name="m", expected_interval=5.0),))
+    quick = OwnDrift(reference=OwnDriftReference(queries=200, interval=1.0), window=OwnDriftWindow(interval=1.0))
+    whole = Model(
+        name="m",
+        expected_interval=5.0,
+        drift=quick,
+        thresholds=Thresholds(cost_per_hour=1.0),
+        objectives=Objectives(availability=0.9),
+    )
+    configured = config(models=(whole,))
     exposed = expose(configured, files=Files(), state=tmp_path, http=Connections(configured.limits))
     exposed.journal = Journal(tmp_path / "journal", max_bytes=1 << 20)
     exposed.keeper = Keeper(tmp_path, configured, exposed.pipeline, Duplicates(), exposed.journal)
     exposed.keeper.recover()
     exposed.web_is_good = lambda: True
     exposed.gate = Gate()
+    exposed.history = Recorder(configured)
+    assert exposed.history.turn()
     exposed.canary.succeeded_at = 1.0
-    judge(exposed, Query("a", UNSURE))
+    for second in range(8):
+        ids = [f"{second}-{index}" for index in range(200)]
+        judge(exposed, *(Query("a", UNSURE, id=name) for name in ids), received=second)
+        for name in ids:
+            exposed.pipeline.models.of(None).drift.feedback.tell(name, "0", second)
+    exposed.pipeline.models.worker.finish()
+    exposed.pipeline.models.of(None).suspicion.restart_warm_up()
+    attack(exposed)
+    exposed.samples, exposed.clock = {"inference": IntakeCounts()}, lambda: 1000.0
+    judge(exposed, Query("a", UNSURE, {"time_to_first_token_seconds": 1}, client="c", cost_dollars=1.0))
+    for gauge in exposed.pipeline.models.of("m").health.gauges.values():
+        gauge.push("a", 0.5, 1000.0)
     shown = {family.name for family in registry(exposed).collect()}
     assert shown == {PREFIX + family.name.removesuffix("_total") for family in FAMILIES}
+
+
+def attack(exposed: Exposed) -> None:
+    """What it takes to get a client into alarm."""
+    judge(exposed, *[to_query(event) for event in natural(WARM_UP)])
+    judge(exposed, *[to_query(event) for event in repeats(12)])
+
+
+def to_query(event: dict[str, Any]) -> Query:
+    return Query(event["input"], event["output"], id=event["id"], client=event["client"])
 
 
 def test_names_and_labels_keep_to_the_conventions() -> None:

@@ -10,8 +10,19 @@ from hypothesis import strategies as st
 
 from detectors import Query
 from exporter import models as module
-from exporter.config import RESERVED_MODEL, Config, Defaults, DetectorConfig, Limits, Model
-from exporter.models import QUERIES_BEFORE_LABEL, Models, Tally, label_value
+from exporter.config import (
+    RESERVED_MODEL,
+    Config,
+    Defaults,
+    DetectorConfig,
+    Drift,
+    DriftReference,
+    DriftWindow,
+    Limits,
+    Model,
+)
+from exporter.labels import label_value
+from exporter.models import QUERIES_BEFORE_LABEL, Models, Tally
 from tests.exporter.conftest import CONFIDENCE
 
 Build = Callable[..., Config]
@@ -157,6 +168,56 @@ def test_earned_labels_beyond_a_smaller_limit_are_given_back(config: Build) -> N
     after = Models(config(limits=Limits(models=2)), previous=before)
     assert list(after.by_label) == ["default", RESERVED_MODEL, "a"]
     assert after.of(RESERVED_MODEL).queries == 5
+
+
+# -- drift
+
+
+def drifting(**drift: Any) -> Config:
+    return Config(defaults=Defaults(detectors=(CONFIDENCE,), drift=Drift(**drift)))
+
+
+def test_a_reload_keeps_the_drift_judge_unless_something_changed_for_it() -> None:
+    before = Models(drifting())
+    judge = before.of(None).drift
+    assert judge is not None
+    judge.observe([Query({"a": 1.0}, {"label": "x"}, id="q", timestamp=5.0)])
+    assert Models(drifting(), previous=before).of(None).drift is judge
+    changed = Models(drifting(window=DriftWindow(queries=7)), previous=before)
+    anew = changed.of(None).drift
+    assert anew is not None
+    assert anew is not judge
+    assert anew.warm_up == judge.warm_up
+    assert anew.feedback.tell("q", "x", 6.0) == "joined"
+    assert changed.worker is before.worker
+
+
+def test_drift_that_is_switched_off_is_not_looked_for_and_what_was_kept_of_it_is_ignored() -> None:
+    kept = Models(drifting()).dump()
+    off = Models(drifting(enabled=False))
+    assert off.of(None).drift is None
+    assert off.load(kept, lambda *rows: np.zeros((0, 0)))
+
+
+def test_windows_of_a_replay_are_tested_and_not_counted() -> None:
+    models = Models(drifting(reference=DriftReference(queries=100, interval=1.0), window=DriftWindow(queries=100)))
+    judge = models.of(None).drift
+    assert judge is not None
+    judge.observe([Query({"a": 1.0}, timestamp=float(second)) for second in range(300)])
+    models.observe_anew()
+    assert judge.looked is not None
+    assert set(judge.windows.values()) == {0}
+
+
+def test_a_broken_dump_of_drift_begins_it_anew_and_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
+    models = Models(drifting())
+    models.of(None).queries = 3
+    state = models.dump()
+    state["models"][0]["drift"] = {"feedback": 5}
+    again = Models(drifting())
+    assert again.load(state, lambda *rows: np.zeros((0, 0)))
+    assert again.of(None).queries == 3
+    assert "the reference for drift begins anew" in caplog.text
 
 
 # -- tallies

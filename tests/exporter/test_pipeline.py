@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from detectors import Query
-from exporter.config import Config, DetectorConfig, Model
+from exporter.config import Config, DetectorConfig, Model, OwnDrift, OwnDriftReference, OwnDriftWindow
 from exporter.delivery import Delivery, Outcome
+from exporter.formats.feedback import Truth
 from exporter.models import Models
 from exporter.pipeline import BATCH, CANARY, DELAY_BUCKETS, Pipeline
-from tests.exporter.conftest import UNSURE, Clock, LengthDetector
+from tests.exporter.conftest import SURE, UNSURE, Clock, LengthDetector
 
 Build = Callable[..., Config]
 Make = Callable[..., Pipeline]
@@ -335,3 +336,45 @@ def test_silent_models_are_forgotten_after_the_clock_jumped_forward_and_was_set_
         assert "earned" in pipeline.models.by_label
         pipeline.judge([deliver(received=received)])
     assert "earned" not in pipeline.models.by_label
+
+
+# -- drift
+
+
+def test_true_labels_are_joined_to_the_predictions_of_their_model(make: Make, config: Build) -> None:
+    pipeline = make(config(models=(Model(name="a"), Model(name="b", drift=OwnDrift(enabled=False)))))
+    queries = [Query("q", {"label": "x"}, id="1", model=name) for name in ("a", "b")]
+    pipeline.judge([Delivery(source="push", queries=queries, received=1.0)])
+    truths = [Truth(id="1", label="x", model=name) for name in ("a", "a", "b", "nobody")]
+    pipeline.judge([Delivery(source="feedback", queries=(), received=2.0, samples=truths)])
+    assert [truth.told for truth in truths] == ["joined", "unknown", "unknown", "unknown"]
+    drift = pipeline.models.by_label["a"].drift
+    assert drift is not None
+    assert drift.feedback.accuracy == 1.0
+
+
+def test_drift_is_seen_through_the_pipeline_and_the_canary_is_not_looked_at(make: Make, config: Build) -> None:
+    quick = OwnDrift(
+        reference=OwnDriftReference(queries=200, interval=1.0), window=OwnDriftWindow(queries=200, interval=1.0)
+    )
+    pipeline = make(config(models=(Model(name="m", drift=quick),)))
+    for second in range(8):
+        answer = UNSURE if second < 4 else SURE
+        queries = [Query("a", answer) for _ in range(100)]
+        pipeline.judge([Delivery(source="push", queries=queries, received=float(second))])
+        pipeline.judge([Delivery(source=CANARY, queries=[Query("canary", SURE)], received=float(second))])
+    pipeline.models.worker.finish()
+    drift = pipeline.models.of(None).drift
+    assert drift is not None
+    assert drift.windows == {"tested": 3, "skipped": 0, "failed": 0}
+    assert drift.severity >= 2
+    assert pipeline._canary.drift is None
+
+
+def test_what_breaks_the_look_at_drift_breaks_no_judging(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    pipeline = make()
+    drift = pipeline.models.of(None).drift
+    assert drift is not None
+    monkeypatch.setattr(drift, "observe", lambda queries: 1 / 0)
+    pipeline.judge([deliver(3)])
+    assert (pipeline.models.of(None).queries, drift.windows["failed"]) == (3, 1)

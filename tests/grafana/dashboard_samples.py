@@ -17,26 +17,47 @@ VALUES = {
     "detector": tuple(FLAGGED),
     "source": ("http", "drop_directory"),
     "reason": ("no_probabilities", "invalid"),
-    "level": ("warning", "critical"),
+    "level": ("warning", "critical", "watch", "alarm", "severe"),
     "label": ("model", "client"),
     "version": ("1",),
     "modality": ("text",),
+    "stage": ("prod",),
+    "direction": ("input", "output"),
+    "resource": ("gpu_memory", "cpu_usage"),
+    "slo": ("availability", "latency"),
+    "client": ("key-1", "key-2"),
     "url": ("http://localhost:10833",),
     "grafana_url": ("http://localhost:3000",),
     "alertname": ("VedetteFlaggedShareHigh",),
     "alertstate": ("firing",),
     "severity": ("warning",),
     "category": ("attack",),
+    "family": ("variants", "uncertainty"),
+    "result": ("tested",),
+    "state": ("drifted", "tested"),
+    "feature": ("amount",),
+    "method": ("ks", "psi"),
+    "kind": ("flagged_queries",),
+    "reference_version": ("1",),
+    "accounts": ("none", "one", "several"),
 }
 GAUGE_VALUES = {
     "vedette_flagged_threshold_ratio": 0.2,
     "vedette_queue_capacity_queries": 50_000,
+    "vedette_model_objective_ratio": 0.99,
     "vedette_last_query_timestamp_seconds": END - 60,
     "vedette_canary_last_success_timestamp_seconds": END - 10,
     "ALERTS_FOR_STATE": START,
 }
 #: share of the queries up to each bucket's bound
 BUCKETS = {"0.5": 0.5, "0.9": 0.9, "+Inf": 1.0}
+#: one for each query
+WHOLE = {
+    "vedette_queries_total",
+    "vedette_detector_judgements_total",
+    "vedette_inferences_total",
+    "vedette_slo_events_total",
+}
 #: that many of 1,000 queries are skipped, fail, are rejected or come twice
 RARE = 0.001
 
@@ -55,7 +76,7 @@ def per_second(name: str, labels: dict[str, str]) -> float:
         return queries * FLAGGED[labels["detector"]]
     if name == "vedette_suspicious_queries_total":
         return queries * max(FLAGGED.values())
-    if name in ("vedette_queries_total", "vedette_detector_judgements_total"):
+    if name in WHOLE:
         return queries
     return queries * RARE
 

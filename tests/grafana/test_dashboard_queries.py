@@ -100,6 +100,12 @@ def test_every_model_is_listed_with_the_age_of_its_last_query(prometheus):
     assert ages == {(model, "1", "text"): -1 if model == IDLE else 60 for model in RATES}
 
 
+def test_what_is_left_of_a_budget_is_read_from_raw_counters(prometheus):
+    left = by_labels(panel(prometheus, "vedette-health", "Budget left", ["fraud"]), "slo")
+    # one of 1,000 is bad, and one of 100 may be
+    assert left == pytest.approx({("availability",): 0.9, ("latency",): 0.9})
+
+
 def test_a_firing_alert_is_listed_with_the_time_since_when(prometheus):
     firing = panel(prometheus, "vedette-overview", "Firing alerts", ["fraud"])
     labels = by_labels(firing, "severity", "alertname", "model", "detector")

@@ -68,10 +68,15 @@ def command(grafana, tmp_path):
     return ["--url", f"http://127.0.0.1:{grafana.server_port}/", "--token-file", str(tmp_path / "token")]
 
 
-def test_both_dashboards_are_imported_and_every_panel_is_asked(grafana, command, capsys):
+def test_all_dashboards_are_imported_and_every_panel_is_asked(grafana, command, capsys):
     assert main(command) == 0
     imported = [body for path, _, body in grafana.asked if path == "/api/dashboards/db"]
-    assert [body["dashboard"]["uid"] for body in imported] == ["vedette-model", "vedette-overview"]
+    assert [body["dashboard"]["uid"] for body in imported] == [
+        "vedette-clients",
+        "vedette-health",
+        "vedette-model",
+        "vedette-overview",
+    ]
     assert all(body["overwrite"] and body["folderUid"] == "vedette" for body in imported)
     queries = [body["queries"][0] for path, _, body in grafana.asked if path == "/api/ds/query"]
     lines = capsys.readouterr().out.splitlines()

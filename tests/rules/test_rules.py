@@ -128,12 +128,19 @@ def test_recorded_names_say_what_is_left_of_the_labels_and_what_was_done() -> No
     assert names
     for name in names:
         assert re.fullmatch(
-            r"job(_(model|detector|level|source))+:vedette_\w+:(ratio_)?(rate|increase|max)(5m|1h)?", name
+            r"job(_(model|detector|level|source|client|family|accounts|resource|slo))+"
+            r":vedette_\w+:((ratio_|p95_)?(rate|increase|max)(5m|30m|1h|6h|3d|30d)|max)",
+            name,
         )
     assert len(names) == len(set(names))
 
 
 def test_what_is_recorded_is_used_and_what_is_used_is_recorded() -> None:
-    expressions = [rule["expr"] for path in RULES for rule in rules_of(path)]
+    expressions = [
+        text
+        for path in RULES
+        for rule in rules_of(path)
+        for text in (rule["expr"], *rule.get("annotations", {}).values())
+    ]
     used = {name for expression in expressions for name in re.findall(r"\w+:\w+:\w+", expression)}
     assert used == {rule["record"] for path in RULES for rule in rules_of(path) if "record" in rule}

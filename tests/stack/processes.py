@@ -23,6 +23,7 @@ SECRETS = {
     "pagerduty_routing_key": "routing-key",
     "siem_token": "siem-token",
     "deadman_token": "deadman-token",
+    "exporter_key": "vedette-key",
 }
 
 T = TypeVar("T")
@@ -80,11 +81,13 @@ class Server:
 class Alertmanager(Server):
     """An Alertmanager with the bundled configuration, its notifications sent to our sinks."""
 
-    def __init__(self, stack: Stack, folder: Path, http: str, smtp: str, **rendering: Any) -> None:
+    def __init__(
+        self, stack: Stack, folder: Path, http: str, smtp: str, exporter: str | None = None, **rendering: Any
+    ) -> None:
         for name, secret in (SECRETS | {"slack_api_url": f"{http}/slack"}).items():
             (folder / name).write_text(secret)
         config = folder / "alertmanager.yml"
-        replacements = to_sinks(http, smtp, folder, TEMPLATE)
+        replacements = to_sinks(http, smtp, folder, TEMPLATE, exporter)
         config.write_text(render_alertmanager(CONFIG.read_text(), replacements, **rendering))
         port = free_port()
         super().__init__(stack.alertmanager_command(config, folder, f"127.0.0.1:{port}"), port, folder)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from exporter.demo.stack import binaries
-from exporter.demo.traffic import CHAT, FAST, FRAUD, IDLE
+from exporter.demo.traffic import ATTACKER, CHAT, FAST, FRAUD, IDLE
 from tests.stack.processes import ROOT, eventually
 from tools.grafana_queries import ALL, Answer, Window, run
 
@@ -43,7 +43,12 @@ class Demo:
         return found[1]
 
     def notifications(self, state: str = "") -> list[str]:
-        return [line for line in list(self.lines) if "NOTIFICATION" in line and state in line]
+        """Those of attacks: the owners of a model are told, too, that what it sees has moved."""
+        told = [line for line in list(self.lines) if "NOTIFICATION to security" in line]
+        return [line for line in told if state in line]
+
+    def pages(self, state: str = "") -> list[str]:
+        return [line for line in list(self.lines) if "PAGE" in line and state in line]
 
     def stop(self) -> int:
         self.process.terminate()
@@ -83,6 +88,14 @@ def test_a_notification_with_model_detector_numbers_and_links_is_printed(attacke
     text = eventually("the whole text", lambda: attacked.text() if "Alertmanager: http" in attacked.text() else "")
     for said in (CHAT, "text_similarity", "critical share is 20%", "Runbook: http", "Dashboard: http"):
         assert said in text, said
+
+
+def test_the_attacker_is_paged_by_name_with_the_evidence(attacked: Demo) -> None:
+    eventually("the page", lambda: attacked.pages("firing"), 30)
+    text = eventually("its text", lambda: attacked.text() if "severity: critical" in attacked.text() else "")
+    assert f"PAGE: [1 firing] {ATTACKER} attacks {CHAT}: two independent kinds of evidence" in text
+    assert re.search(r"repeat at \d\.\d times its alarm line", text)
+    assert f"/clients/{ATTACKER}?model={CHAT}" in text
 
 
 @pytest.mark.parametrize("models", [[CHAT], [CHAT, FRAUD], [ALL]], ids=["one model", "two models", "all models"])

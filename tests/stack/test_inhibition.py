@@ -16,6 +16,15 @@ DIVISOR = 300
 DOWN = {"alertname": "VedetteExporterDown", "severity": "critical", "category": "self"}
 SHARE = {"alertname": "VedetteFlaggedShareHigh", "category": "attack", "model": "fraud", "detector": "similarity"}
 CLIENT = {"alertname": "VedetteClientSuspicious", "category": "attack", "model": "fraud", "client": "c1"}
+VARIANTS = {**CLIENT, "family": "variants"}
+CLUSTER = {
+    "alertname": "VedetteClusterOverAccounts",
+    "severity": "critical",
+    "category": "attack",
+    "model": "fraud",
+    "accounts": "several",
+    "family": "variants",
+}
 BURN = {"alertname": "VedetteSloBurn", "category": "health", "model": "fraud", "slo": "latency"}
 SILENT = {"alertname": "VedetteNoQueries", "severity": "warning", "category": "health", "model": "fraud"}
 ODD = {"alertname": "VedetteAnomaly", "severity": "warning", "category": "anomaly", "query": "cpu"}
@@ -37,6 +46,9 @@ PAIRS = {
     "warning mutes the information": (at("warning", SHARE), at("info", SHARE), {"detector": "confidence"}),
     "only of the same model": (at("warning", SHARE), at("info", SHARE), {"model": "other"}),
     "only of the same alert": (at("warning", SHARE), at("info", SHARE), {"alertname": "VedetteOther"}),
+    "a cluster mutes clients that only variants speak against": (CLUSTER, at("warning", VARIANTS), {"family": ""}),
+    "a cluster mutes no page": (CLUSTER, at("warning", VARIANTS), {"severity": "critical"}),
+    "a cluster mutes no client of another model": (CLUSTER, at("warning", VARIANTS), {"model": "other"}),
     "only of the same job": (at("warning", SHARE), at("info", SHARE), {"job": "another"}),
 }
 #: alerts that an attacker can bring about by flooding: they mute nothing

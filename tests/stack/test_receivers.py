@@ -166,7 +166,8 @@ def test_a_drill_reaches_every_receiver_at_once(alertmanager: Alertmanager, http
     tokens = {one.headers["Authorization"] for one in http.at("/vedette", "model-drill")}
     assert tokens == {"Bearer siem-token", "Bearer deadman-token"}
     delivered = {one["name"] for one in alertmanager.alerts(model="model-drill")[0]["receivers"]}
-    assert delivered == {receiver["name"] for receiver in load(CONFIG)["receivers"]}
+    # the history hears nothing of the exporter itself, which a drill is about
+    assert delivered == {receiver["name"] for receiver in load(CONFIG)["receivers"]} - {"vedette-history"}
 
 
 def test_an_alert_that_goes_on_is_told_once(alertmanager: Alertmanager, http: HttpSink) -> None:

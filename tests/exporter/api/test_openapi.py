@@ -6,7 +6,7 @@ import pytest
 
 from exporter.api.app import build
 from exporter.api.openapi import HOT_PATHS
-from exporter.formats import native
+from exporter.formats import custom, inference, native
 from tests.exporter.conftest import UNSURE, Exporter
 
 
@@ -29,6 +29,16 @@ def test_the_example_is_taken(serve: Any, schema: dict[str, Any]) -> None:
     body = schema["paths"]["/api/v1/queries"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     answer = serve().push(body["oneOf"][0]["example"])
     assert answer.json() == {"accepted": 1, "duplicates": 0, "rejected": []}
+
+
+@pytest.mark.parametrize(("source", "record"), [("inference", inference.Sample), ("custom", custom.CustomSample)])
+def test_the_example_of_a_sample_is_taken_and_its_fields_are_those_that_are_read(
+    serve: Any, schema: dict[str, Any], source: str, record: type
+) -> None:
+    body = schema["paths"][f"/api/v1/metrics/{source}"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    described = body["oneOf"][0]
+    assert serve().measure(described["example"], source).status_code == 201
+    assert set(described["properties"]) == set(record.__struct_fields__)  # type: ignore[attr-defined]
 
 
 def test_every_answer_of_the_hot_paths_is_described(serve: Any, schema: dict[str, Any]) -> None:

@@ -234,4 +234,32 @@ def test_a_state_folder_that_cannot_be_written_is_told_in_one_line_and_exits_1(
     code, _, err = run("serve", "--config.file", "vedette.yml", "--web.listen-address", "127.0.0.1:0").finish()
     assert code == 1
     assert is_one_line(err)
-    assert err.startswith(f"vedette: storage.path: {read_only}/journal: ")
+    assert err.startswith(f"vedette: storage.path: {read_only}/")
+
+
+def test_counters_of_inferences_go_on_after_kill_9(run: Run, free_port: int, http: requests.Session) -> None:
+    url = f"http://127.0.0.1:{free_port}"
+    model = {"id": "m", "name": "M", "model_type": "llm", "prices": {"request": 0.001}}
+    sent = []
+    for life in range(3):
+        process = run("serve", "--web.listen-address", f"127.0.0.1:{free_port}")
+        until_ready(http, url)
+        before = samples(http.get(f"{url}/metrics").text)
+        assert before.get('vedette_inferences_total{model="m"}', 0) == len(sent)
+        assert http.post(f"{url}/api/v1/models", json=model).status_code == 201
+        for number in range(20):
+            sent.append(
+                {"model_id": "m", "model_type": "llm", "request_id": f"{life}-{number}", "latency": 0.1 + number}
+            )
+            assert http.post(f"{url}/api/v1/metrics/inference", json=sent[-1]).status_code == 201
+        process.signal(signal.SIGKILL)  # what was acknowledged is on the disk, counted or not
+        process.finish()
+    process = run("serve", "--web.listen-address", f"127.0.0.1:{free_port}")
+    until_ready(http, url)
+    assert http.post(f"{url}/api/v1/metrics/inference", json=sent).status_code == 201  # retries count nothing
+    after = samples(http.get(f"{url}/metrics").text)
+    seconds = sum(sample["latency"] for sample in sent) / 1000
+    assert after['vedette_inference_duration_seconds_sum{model="m"}'] == pytest.approx(seconds, abs=1e-12)
+    assert after['vedette_inferences_total{model="m"}'] == after['vedette_inference_duration_seconds_count{model="m"}']
+    assert (after['vedette_inferences_total{model="m"}'], after['vedette_cost_dollars_total{model="m"}']) == (60, 0.06)
+    assert after["vedette_counter_epoch_timestamp_seconds"] == before["vedette_counter_epoch_timestamp_seconds"]

@@ -9,6 +9,8 @@ import msgspec
 import pytest
 
 from exporter.config import Config, DetectorConfig, Limits
+from exporter.delivery import Delivery
+from exporter.formats import inference
 from exporter.ledger import Ledger
 from exporter.models import Models
 from exporter.pipeline import Pipeline
@@ -44,6 +46,19 @@ class Run:
         self.judge()
         return answer.status
 
+    def measure(self, *samples: dict) -> None:
+        """What the intake of samples does with a body that is right."""
+        body = msgspec.json.encode(samples)
+        self.ledger.take(
+            Delivery("inference", (), 1000.0, sender="key", samples=inference.decode(body, Limits())), body
+        )
+        self.judge()
+
+    def health(self) -> dict:
+        """The counts of inferences, and the gauges."""
+        health = self.pipeline.models.of("m").health
+        return health.dump() | {name: gauge.value(1000.0) for name, gauge in health.gauges.items()}
+
     def judge(self) -> None:
         """Judge what waits, as the judging thread would."""
         waiting = self.pipeline.unjudged()
@@ -63,7 +78,9 @@ class Run:
     def state(self) -> dict:
         """Counts, windows and what the detectors say of themselves."""
         model = self.pipeline.models.of(None)
+        self.pipeline.models.worker.finish()
         return {
+            "drift": msgspec.msgpack.encode(model.drift.dump()),
             **{name: getattr(model, name) for name in ("queries", "suspicious", "without_client", "ids_reused")},
             "tallies": [
                 (tally.judgements, tally.flags, dict(tally.skipped), repr(tally.detector.get_state()))
@@ -100,6 +117,13 @@ def live(
         journal.start()
     ledger = Ledger(pipeline, journal, sync)
     return Run(pipeline, journal, ledger, keeper, PushIntake(ledger, duplicates, Limits(), clock), dropped)
+
+
+def files_of_windows(run: Run, folder: Path) -> list[Path]:
+    """The files with the rows of the detectors' windows, not those with what is known of clients."""
+    models = run.pipeline.models.by_label.values()
+    others = {space for model in models if model.suspicion for space in model.suspicion.row_spaces()}
+    return [path for path in folder.glob("*.rows") if path.name.split("-")[0] not in others]
 
 
 @pytest.fixture

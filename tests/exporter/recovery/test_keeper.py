@@ -8,10 +8,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from exporter.config import Config
+from exporter.config import Config, Limits, Model, Prices
+from exporter.delivery import Delivery
+from exporter.formats import custom, feedback
 from exporter.storage.snapshot import Snapshots
 from tests.exporter.conftest import Clock
-from tests.exporter.recovery.conftest import DETECTORS, Run, events, live
+from tests.exporter.recovery.conftest import DETECTORS, Run, events, files_of_windows, live
 from tests.exporter.storage.conftest import FailingFiles, PluggedFiles
 
 
@@ -137,7 +139,7 @@ def test_windows_that_cannot_be_read_come_back_from_the_snapshot_before(tmp_path
     run = live(tmp_path, configured)
     run.push(*events(0, 5))
     run.keeper.save()
-    [rows] = tmp_path.glob("*.rows")
+    [rows] = files_of_windows(run, tmp_path)
     run.push(*events(5, 5))
     run.keeper.save()
     run.kill()
@@ -156,7 +158,7 @@ def test_where_no_windows_can_be_read_they_begin_anew_and_the_others_go_on(tmp_p
         run.push(*events(start, 5))
         run.keeper.save()
     run.kill()
-    [rows] = tmp_path.glob("*.rows")
+    [rows] = files_of_windows(run, tmp_path)
     rows.unlink()
     again = live(tmp_path, configured, clock=lambda: 9.0)
     windows = [tally.detector.window_queries() for tally in again.pipeline.models.of(None).tallies[1:]]
@@ -334,3 +336,90 @@ def test_a_power_cut_after_any_sync_loses_no_acknowledged_query(tmp_path, config
         assert again.state()["queries"] == judged
         again.kill()
     assert len(files.images) > 20
+
+
+# -- samples
+
+
+MODEL = Model(name="m", prices=Prices(request=0.001))
+
+
+def sample(number: int, **more) -> dict:
+    return {"model_id": "m", "model_type": "llm", "request_id": f"r{number}", "latency": 10.5 + number, **more}
+
+
+@pytest.mark.parametrize("saved", [False, True], ids=["from the journal", "from a snapshot and the journal"])
+def test_samples_and_what_they_are_joined_to_come_back(tmp_path, config, saved):
+    configured = config(*DETECTORS, models=(MODEL,))
+    first = live(tmp_path, configured)
+    first.push({"model": "m", "id": "r1", "input": "x", "tokens": {"input": 3, "output": 4}, "error": "timeout"})
+    first.measure(sample(2, throughput=7.0), sample(3))
+    if saved:
+        first.keeper.save()
+    first.measure(sample(1, resource_usage={"cpu_usage": 0.5}), sample(3))
+    first.push({"model": "m", "id": "r2", "input": "x", "latency_seconds": 0.1})
+    before = first.health()
+    first.kill()
+    second = live(tmp_path, configured)
+    after = second.health()
+    assert after["inferences"] == "3"
+    # a gauge is in no snapshot: it comes with the next push
+    assert after == before | ({"throughput": None} if saved else {})
+    assert second.keeper.epoch == first.keeper.epoch
+    second.measure(sample(1), sample(2), sample(3))
+    assert second.health()["inferences"] == "3"
+
+
+@pytest.mark.parametrize("saved", [False, True], ids=["from the journal", "from a snapshot and the journal"])
+def test_true_labels_and_what_they_say_come_back(tmp_path, config, saved):
+    def tell(run: Run, *names: str) -> list[str]:
+        body = msgspec.json.encode([{"id": name, "label": "a"} for name in names])
+        truths = feedback.decode(body, Limits())
+        run.ledger.take(Delivery("feedback", (), 1000.0, samples=truths), body)
+        run.judge()
+        return [truth.told for truth in truths]
+
+    configured = config(*DETECTORS, models=(MODEL,))
+    first = live(tmp_path, configured)
+    first.push(*({"id": str(n), "input": "x", "output": {"label": "ab"[n % 2]}} for n in range(4)))
+    assert tell(first, "0", "1") == ["joined", "joined"]
+    if saved:
+        first.keeper.save()
+    assert tell(first, "2") == ["joined"]
+    before = first.pipeline.models.of("m").drift.feedback.dump()
+    first.kill()
+    second = live(tmp_path, configured)
+    assert second.pipeline.models.of("m").drift.feedback.dump() == before
+    assert tell(second, "2", "3") == ["unknown", "joined"]
+
+
+def test_other_prices_are_another_way_of_counting(tmp_path, config):
+    first = live(tmp_path, config(*DETECTORS, models=(MODEL,)))
+    first.measure(sample(1))
+    first.kill()
+    dearer = msgspec.structs.replace(MODEL, prices=Prices(request=0.002))
+    second = live(tmp_path, config(*DETECTORS, models=(dearer,)), clock=lambda: 2000.0)
+    assert (second.health()["inferences"], second.keeper.epoch) == ("0", 2000.0)
+
+
+@pytest.mark.parametrize("saved", [False, True], ids=["from the journal", "from a snapshot and the journal"])
+def test_custom_counters_and_histograms_come_back(tmp_path, configured, saved):
+    def push(run: Run, value: float) -> list[float]:
+        samples = [
+            {"name": name, "kind": name, "value": value, "labels": {"a": "b"}} for name in ("counter", "histogram")
+        ]
+        body = msgspec.json.encode(samples)
+        run.ledger.take(Delivery("custom", (), 1000.0, samples=custom.decode(body, Limits())), body)
+        run.judge()
+        return shown(run)
+
+    def shown(run: Run) -> list[float]:
+        return [sample.value for metric in run.pipeline.custom.metrics(1000.0) for sample in metric.samples]
+
+    first = live(tmp_path, configured)
+    push(first, 0.1)
+    if saved:
+        first.keeper.save()
+    before = push(first, 0.2)
+    first.kill()
+    assert shown(live(tmp_path, configured)) == before

@@ -1,0 +1,35 @@
+"""Drift of categories: the chi-square test says whether their frequencies moved, the stability index by how much."""
+
+import numpy as np
+
+#: categories that both samples together hold less of than this are counted as one: below, chi-square promises too much
+FEWEST = 10
+
+
+def counted(reference: np.ndarray, current: np.ndarray) -> np.ndarray:
+    """How often each category comes, int64 (2, k), the rare ones together in the last column.
+
+    reference, current: float64 codes (n,) and (m,), not empty; equal codes are one category.
+    """
+    codes, places = np.unique(np.concatenate([reference, current]), return_inverse=True)
+    counts = np.stack(
+        [np.bincount(part, minlength=len(codes)) for part in (places[: len(reference)], places[len(reference) :])]
+    )
+    rare = counts.sum(axis=0) < FEWEST
+    if rare.sum() < 2:
+        return counts
+    return np.concatenate([counts[:, ~rare], counts[:, rare].sum(axis=1, keepdims=True)], axis=1)
+
+
+def chi_square_p(counts: np.ndarray) -> float:
+    """The probability of such a difference between both rows without drift; 1.0 when there is only one category.
+
+    counts: int64 (2, k), no column and no row of zeros. Pearson's test of homogeneity, k - 1 degrees of freedom, by
+    scipy.special.chdtrc. Source: Pearson 1900.
+    """
+    from scipy.special import chdtrc
+
+    if counts.shape[1] < 2:
+        return 1.0
+    expected = counts.sum(axis=1, keepdims=True) * counts.sum(axis=0) / counts.sum()
+    return float(chdtrc(counts.shape[1] - 1, ((counts - expected) ** 2 / expected).sum()))

@@ -1,0 +1,84 @@
+"""What the routes of the history have in common: who may see which models, times, and a database that is away."""
+
+import contextlib
+import logging
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import FastAPI, HTTPException, Query, Request
+from fastapi.responses import JSONResponse
+
+from exporter.access.principal import ANYBODY, Principal
+from exporter.history.recorder import Recorder, reason_of
+
+if TYPE_CHECKING:
+    from exporter.history.database import Database
+
+log = logging.getLogger(__name__)
+
+MAX_ROWS = 10_000
+MODEL = Annotated[str | None, Query(max_length=128, description="Only this model")]
+HOURS = Annotated[float, Query(gt=0, le=24 * 366, description="How far to look back")]
+LIMIT = Annotated[int, Query(ge=1, le=MAX_ROWS)]
+
+
+class Unavailable(Exception):
+    """The database of the history cannot be had."""
+
+
+def answer_unavailable(app: FastAPI) -> None:
+    """Have Unavailable answered with 503."""
+
+    @app.exception_handler(Unavailable)
+    def unavailable(request: Request, error: Exception) -> JSONResponse:
+        return JSONResponse({"detail": "the history cannot be reached"}, 503, {"Retry-After": "30"})
+
+
+@contextlib.contextmanager
+def database(recorder: Recorder) -> Iterator["Database"]:
+    """The database, whose errors become Unavailable; the reason is in the log, for it may name hosts."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from exporter.history.database import WrongAddress
+
+    try:
+        yield recorder.database()
+    except (SQLAlchemyError, WrongAddress, OSError) as error:
+        log.warning("the history cannot be reached", extra={"reason": reason_of(error)})
+        raise Unavailable from None
+
+
+def sender(request: Request) -> Principal:
+    """Who asks."""
+    by: Principal = request.scope.get("principal", ANYBODY)
+    return by
+
+
+def models(request: Request, model_id: str | None) -> frozenset[str] | None:
+    """The models that the sender asks for and may see; None for all. Raises HTTPException."""
+    allowed = sender(request).models
+    if model_id is None:
+        return allowed
+    if allowed is not None and model_id not in allowed:
+        raise HTTPException(403, "this key is not for this model")
+    return frozenset({model_id})
+
+
+def since(hours: float) -> float:
+    """The time so many hours ago."""
+    return time.time() - hours * 3600
+
+
+def written(seconds: float | None) -> str | None:
+    """A time as RFC 3339, in UTC."""
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat()
+
+
+def milliseconds(seconds: float | None) -> float | None:
+    """As the wire has latencies."""
+    return None if seconds is None else round(seconds * 1000, 6)
+
+
+Plain = dict[str, Any]

@@ -1,0 +1,103 @@
+"""The models over HTTP: registered with POST, listed with GET."""
+
+import logging
+from typing import Any, Protocol
+
+import msgspec
+from fastapi import FastAPI, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import JSONResponse
+
+from exporter import body
+from exporter.access.principal import ANYBODY, Principal
+from exporter.registration import NotReady, Registration, Wrong, decode
+
+log = logging.getLogger(__name__)
+
+#: a registration is no larger
+BODY_BYTES = 64 * 1024
+#: of all these together
+_room = body.Room(64 * BODY_BYTES)
+
+_BODY = {
+    "required": True,
+    "content": {
+        "application/json": {
+            "schema": {
+                "type": "object",
+                "required": ["id", "name", "model_type"],
+                "example": {
+                    "id": "support-bot",
+                    "name": "Support bot",
+                    "model_type": "llm",
+                    "version": "3",
+                    "environment": "prod",
+                    "thresholds": {"latency": 2000, "error_rate": 0.02},
+                    "objectives": {"availability": 0.999, "latency": 0.95},
+                    "prices": {"input_token": 2.5e-7, "output_token": 1e-6},
+                },
+                "properties": {
+                    "id": {"type": "string"},
+                    "name": {"type": "string"},
+                    "model_type": {"type": "string", "enum": ["llm", "cv", "tabular"]},
+                    "version": {"type": "string"},
+                    "environment": {"type": "string", "enum": ["dev", "staging", "prod"]},
+                    "thresholds": {
+                        "type": "object",
+                        "description": "latency in ms; error_rate, gpu_memory, cpu_usage and memory_usage from 0 to 1; "
+                        "cost_per_hour in dollars",
+                    },
+                    "objectives": {"type": "object", "description": "availability and latency, between 0 and 1"},
+                    "prices": {
+                        "type": "object",
+                        "description": "dollars for one input_token, output_token, request and gpu_second",
+                    },
+                },
+            }
+        }
+    },
+}
+
+
+class Registry(Protocol):
+    """Where models are registered."""
+
+    def register(self, model: Registration) -> None:
+        """Watch a model, or watch it as is said now. Raises Wrong, NotReady and OSError; then nothing changed."""
+
+    def registered(self) -> list[dict[str, Any]]:
+        """All models that are configured or registered."""
+
+
+def add(app: FastAPI, registry: Registry) -> None:
+    """Add the routes."""
+
+    @app.post("/api/v1/models", status_code=201, summary="Register a model", openapi_extra={"requestBody": _BODY})
+    async def register(request: Request) -> Response:
+        by: Principal = request.scope.get("principal", ANYBODY)
+        try:
+            with _room.share() as share:
+                model = decode(await body.read(request.scope, request.receive, BODY_BYTES, share))
+            if by.models is not None and model.id not in by.models:
+                return JSONResponse({"detail": "id: the key of this request is not for this model"}, 403)
+            await run_in_threadpool(registry.register, model)
+        except body.Refusal as refusal:
+            return JSONResponse({"detail": refusal.detail}, refusal.status)
+        except NotReady:
+            return JSONResponse({"detail": "not ready"}, 503, {"retry-after": "1"})
+        except Wrong as wrong:
+            return JSONResponse({"detail": str(wrong)}, 422)
+        except OSError as error:
+            log.error("a model was not registered", extra={"reason": error.strerror or str(error)})
+            return JSONResponse({"detail": "the registration cannot be written; nothing has changed"}, 507)
+        return JSONResponse(msgspec.to_builtins(model), 201)
+
+    @app.get("/api/v1/models", summary="The models that are configured or registered")
+    def models(request: Request, kind: str | None = None) -> dict[str, Any]:
+        by: Principal = request.scope.get("principal", ANYBODY)
+        shown = [
+            model
+            for model in registry.registered()
+            if kind in (None, model["kind"]) and (by.models is None or model["id"] in by.models)
+        ]
+        return {"models": shown, "total": len(shown)}

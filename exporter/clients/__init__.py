@@ -1,0 +1,5 @@
+"""Who is doing it: evidence on queries, summed by client. `Suspicion` is one model's."""
+
+from exporter.clients.suspicion import Suspicion, Verdict
+
+__all__ = ["Suspicion", "Verdict"]

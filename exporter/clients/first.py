@@ -1,0 +1,60 @@
+"""The first queries of a model, which wait whole for the end of its warm-up, in memory and in snapshots: bounded."""
+
+from typing import Any
+
+import msgspec
+
+from detectors import InvalidQuery, Query
+from detectors.images import pixels
+from detectors.inputs import kind_of
+from detectors.kept import packed, unpacked
+
+#: bytes of one query's content, input and answer, that are kept
+MOST_BYTES = 1 << 16
+
+
+def bounded(query: Query) -> Query:
+    """What the warm-up needs of a query, in at most about MOST_BYTES.
+
+    A larger picture is reduced to what the detectors see of it, so that nothing changes. Where something else is
+    larger the input is left out, then the answer: the warm-up learns nothing from it.
+    """
+    value, output = query.input_data, query.model_output
+    if _size(value) > MOST_BYTES:
+        value = _reduced(value)
+    if _size(output) > MOST_BYTES:
+        output = None
+    return Query(value, output, {}, query.timestamp, query.id, query.model, query.client, error=query.error)
+
+
+def _reduced(value: Any) -> Any:
+    if kind_of(value) != "image":
+        return None
+    try:
+        return pixels(value)
+    except InvalidQuery:
+        return None
+
+
+def _size(value: Any) -> int:
+    """Bytes of a value as it is kept; more than the most for what cannot be kept as it is."""
+    if isinstance(value, str):
+        return len(value)
+    try:
+        return len(msgspec.msgpack.encode(value))
+    except (TypeError, ValueError, OverflowError):
+        return MOST_BYTES + 1
+
+
+def plain(query: Query) -> list[Any]:
+    """A bounded query as plain values."""
+    is_array = hasattr(query.input_data, "dtype")
+    value = packed(query.input_data) if is_array else query.input_data
+    return [is_array, value, query.model_output, query.timestamp, query.id, query.model, query.client, query.error]
+
+
+def read(fields: Any) -> Query:
+    """The query that `plain` made this of."""
+    is_array, value, output, timestamp, id_, model, client, error = fields
+    value = unpacked(value, value["dtype"]) if is_array else value
+    return Query(value, output, {}, timestamp, id_, model, client, error=error)

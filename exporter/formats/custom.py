@@ -1,0 +1,63 @@
+"""Samples of custom metrics: one JSON object, or an array of them. All of a body is taken, or none."""
+
+import re
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+import msgspec
+
+from exporter.config import CUSTOM_LABEL, CUSTOM_NAME, RESERVED_LABELS, Limits
+from exporter.formats import Refused, TooMany
+from exporter.formats.inference import refused
+from exporter.formats.native import BROKEN
+from exporter.labels import label_value
+
+KINDS = ("gauge", "counter", "histogram")
+#: labels that one metric may have
+LABELS = 8
+
+
+class CustomSample(msgspec.Struct, gc=False, eq=False, kw_only=True):
+    """A gauge's value, what a counter grows by, or one value of a histogram."""
+
+    name: Annotated[str, msgspec.Meta(pattern=CUSTOM_NAME.pattern)]
+    kind: Literal["gauge", "counter", "histogram"]
+    value: Annotated[float, msgspec.Meta(ge=-1e300, le=1e300)]
+    labels: dict[str, Annotated[str, msgspec.Meta(max_length=1024)]] = {}
+    instance: Annotated[str, msgspec.Meta(max_length=1024)] = ""
+
+    @property
+    def model_id(self) -> str:
+        """The model that it is about, where it has such a label: keys may be for some models only."""
+        return self.labels.get("model", "")
+
+
+_one = msgspec.json.Decoder(CustomSample)
+_array = msgspec.json.Decoder(list[CustomSample])
+
+
+def decode(body: bytes, limits: Limits) -> Sequence[CustomSample]:
+    """The samples of a body. Raises Unreadable when it is no JSON, TooMany, and Refused when any of it is wrong."""
+    is_array = body.lstrip()[:1] == b"["
+    try:
+        samples = _array.decode(body) if is_array else [_one.decode(body)]
+    except BROKEN as error:
+        raise refused(body, error, KINDS) from None
+    if len(samples) > limits.body_queries:
+        raise TooMany(len(samples), limits.body_queries)
+    for index, sample in enumerate(samples):
+        if problem := _problem(sample):
+            raise Refused("wrong_type", f"[{index}].{problem}" if is_array else problem)
+        sample.labels = {name: label_value(value) for name, value in sorted(sample.labels.items())}
+    return samples
+
+
+def _problem(sample: CustomSample) -> str | None:
+    if sample.kind == "counter" and sample.value < 0:
+        return "value: a counter grows by 0 or more"
+    if len(sample.labels) > LABELS:
+        return f"labels: {len(sample.labels)}, more than the {LABELS} allowed"
+    for name in sample.labels:
+        if name in RESERVED_LABELS or not re.fullmatch(CUSTOM_LABEL, name):
+            return f"labels.{label_value(name)}: no name that a label may have here"
+    return None

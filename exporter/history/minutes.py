@@ -1,0 +1,143 @@
+"""One-minute roll-ups of each model, added up in memory until they are taken to the database."""
+
+import threading
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from exporter.history.rows import InferenceSample, RollUp
+from exporter.history.sketch import Sketch
+
+SECONDS = 60
+#: latencies that wait to be put into the sketch together
+FOLD = 4_096
+RESOURCES = ("gpu_memory", "cpu_usage", "memory_usage")
+
+
+class _Minute:
+    """What is known of one model in one minute and not taken yet."""
+
+    __slots__ = (
+        "cost_dollars",
+        "errors",
+        "flagged",
+        "latencies",
+        "queries",
+        "resources",
+        "sketch",
+        "sum",
+        "tokens_input",
+        "tokens_output",
+    )
+
+    def __init__(self) -> None:
+        self.queries = self.flagged = self.errors = 0
+        #: those that are not in the sketch yet
+        self.latencies: list[float] = []
+        self.sketch, self.sum = Sketch(), 0.0
+        self.tokens_input = self.tokens_output = 0
+        self.cost_dollars = 0.0
+        #: of each resource the sum and how many it is of
+        self.resources: dict[str, tuple[float, int]] = {}
+
+    def fold(self) -> None:
+        """Put the latencies into the sketch: many at once are cheaper, and their list stays short."""
+        self.sketch.extend(self.latencies)
+        self.sum += sum(self.latencies)
+        self.latencies = []
+
+
+class Minutes:
+    """Counts from any thread. What was taken and what comes later of the same minute are rows that add up."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._open: dict[tuple[str, int], _Minute] = {}
+
+    def count(
+        self,
+        model: str,
+        time: float,
+        queries: int,
+        flagged: int = 0,
+        errors: int = 0,
+        latencies: Sequence[float] = (),
+        tokens: tuple[int, int] = (0, 0),
+        cost_dollars: float = 0.0,
+    ) -> None:
+        """Queries of one model at one time. latencies: seconds, of those that say it; tokens: input and output."""
+        with self._lock:
+            minute = self._minute(model, time)
+            minute.queries += queries
+            minute.flagged += flagged
+            if latencies:
+                minute.latencies += latencies
+                if len(minute.latencies) >= FOLD:
+                    minute.fold()
+            minute.errors += errors
+            minute.cost_dollars += cost_dollars
+            minute.tokens_input += tokens[0]
+            minute.tokens_output += tokens[1]
+
+    def sample(self, sample: InferenceSample) -> None:
+        """An inference; of one whose query was counted, only what it used."""
+        if not sample.joined:
+            self.count(
+                sample.model,
+                sample.time,
+                queries=1,
+                errors=int(bool(sample.error)),
+                latencies=() if sample.latency_seconds is None else (sample.latency_seconds,),
+                tokens=(sample.tokens_input or 0, sample.tokens_output or 0),
+                cost_dollars=sample.cost_dollars or 0.0,
+            )
+        used = [(name, value) for name in RESOURCES if (value := getattr(sample, name)) is not None]
+        with self._lock:
+            minute = self._minute(sample.model, sample.time)
+            for name, value in used:
+                total, count = minute.resources.get(name, (0.0, 0))
+                minute.resources[name] = total + value, count + 1
+
+    def _minute(self, model: str, time: float) -> _Minute:
+        key = model, int(time // SECONDS)
+        minute = self._open.get(key)
+        if minute is None:
+            minute = self._open[key] = _Minute()
+        return minute
+
+    def take(self, before: float | None = None) -> list[RollUp]:
+        """The minutes that ended before a time, or all; they begin anew."""
+        with self._lock:
+            over = [key for key in self._open if before is None or (key[1] + 1) * SECONDS <= before]
+            taken = [(key, self._open.pop(key)) for key in over]
+        return [_rolled_up(model, minute * SECONDS, counts) for (model, minute), counts in taken]
+
+
+def _rolled_up(model: str, time: float, minute: _Minute) -> RollUp:
+    minute.fold()
+    return RollUp(
+        time=time,
+        model=model,
+        queries=minute.queries,
+        flagged=minute.flagged,
+        errors=minute.errors,
+        latency_count=minute.sketch.buckets.total(),
+        latency_sum=minute.sum,
+        latencies=minute.sketch.pack(),
+        tokens_input=minute.tokens_input,
+        tokens_output=minute.tokens_output,
+        cost_dollars=minute.cost_dollars,
+        **_resources(minute.resources),
+    )
+
+
+def _resources(used: dict[str, tuple[float, int]]) -> dict[str, Any]:
+    sums = {f"{name}_sum": total for name, (total, _) in used.items()}
+    return sums | {f"{name}_count": count for name, (_, count) in used.items()}
+
+
+def merged(latencies: Iterable[bytes]) -> Sketch:
+    """One sketch of many packed ones."""
+    whole = Sketch()
+    for packed in latencies:
+        whole.merge(Sketch.unpack(packed))
+    return whole

@@ -1,0 +1,60 @@
+"""Roll-ups against adding up by hand."""
+
+import pytest
+
+from exporter.history.minutes import FOLD, Minutes, merged
+from exporter.history.rows import InferenceSample
+from exporter.history.sketch import Sketch
+
+
+def test_queries_of_a_minute_are_one_row_of_their_model() -> None:
+    minutes = Minutes()
+    minutes.count("chat", 120.0, 3, flagged=1, errors=1, latencies=[0.1, 0.2], tokens=(5, 7), cost_dollars=0.5)
+    minutes.count("chat", 179.9, 2, latencies=[0.3], tokens=(1, 0))
+    minutes.count("chat", 180.0, 1)
+    minutes.count("other", 130.0, 1)
+    first, second, other = sorted(minutes.take(), key=lambda row: (row.model, row.time))
+    assert (first.time, first.queries, first.flagged, first.errors) == (120, 5, 1, 1)
+    assert (first.latency_count, first.latency_sum) == (3, pytest.approx(0.6))
+    assert (first.tokens_input, first.tokens_output, first.cost_dollars) == (6, 7, 0.5)
+    assert merged([first.latencies]).buckets == Sketch([0.1, 0.2, 0.3]).buckets
+    assert (second.time, second.queries, other.model) == (180, 1, "other")
+    assert minutes.take() == []
+
+
+def test_only_minutes_that_are_over_are_taken_and_late_queries_make_another_row() -> None:
+    minutes = Minutes()
+    minutes.count("chat", 59.0, 1)
+    minutes.count("chat", 61.0, 1)
+    assert [row.time for row in minutes.take(before=60.0)] == [0]
+    minutes.count("chat", 59.5, 4)
+    assert [(row.time, row.queries) for row in minutes.take(before=119.0)] == [(0, 4)]
+    assert [row.time for row in minutes.take(before=120.0)] == [60]
+
+
+def test_many_latencies_are_folded_and_none_is_lost() -> None:
+    minutes = Minutes()
+    for _ in range(10):
+        minutes.count("chat", 0.0, FOLD // 3, latencies=[0.5] * (FOLD // 3))
+    [row] = minutes.take()
+    assert row.latency_count == row.queries == 10 * (FOLD // 3)
+    assert row.latency_sum == pytest.approx(0.5 * row.queries)
+
+
+def test_a_sample_counts_as_a_query_with_what_it_used() -> None:
+    minutes = Minutes()
+    minutes.sample(
+        InferenceSample(time=1.0, model="chat", latency_seconds=0.2, error="boom", tokens_input=3, gpu_memory=0.5)
+    )
+    minutes.sample(InferenceSample(time=2.0, model="chat", gpu_memory=0.7, cost_dollars=0.1))
+    [row] = minutes.take()
+    assert (row.queries, row.errors, row.latency_count, row.tokens_input, row.cost_dollars) == (2, 1, 1, 3, 0.1)
+    assert (row.gpu_memory_sum, row.gpu_memory_count, row.cpu_usage_count) == (pytest.approx(1.2), 2, 0)
+
+
+def test_a_sample_of_a_query_that_is_counted_adds_only_what_it_used() -> None:
+    minutes = Minutes()
+    minutes.count("chat", 1.0, 1, latencies=[0.2])
+    minutes.sample(InferenceSample(time=1.0, model="chat", latency_seconds=0.2, cpu_usage=0.4, joined=True))
+    [row] = minutes.take()
+    assert (row.queries, row.latency_count, row.cpu_usage_sum, row.cpu_usage_count) == (1, 1, 0.4, 1)

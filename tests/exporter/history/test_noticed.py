@@ -1,0 +1,124 @@
+"""What is noticed besides flagged queries goes into the history."""
+
+from collections.abc import Callable
+from typing import Any
+
+from detectors import Query
+from exporter.config import Config, Limits, Model, OwnDrift, OwnDriftReference, OwnDriftWindow
+from exporter.delivery import Delivery
+from exporter.formats import inference
+from exporter.formats.feedback import Truth
+from exporter.history.judged import SAMPLED, Judged
+from exporter.history.noticed import PER_SECOND, Noticed
+from exporter.history.recorder import Recorder
+from exporter.history.rows import ClientAlarm, Drift, InferenceSample
+from exporter.models import Models
+from exporter.pipeline import Pipeline
+from tests.exporter.conftest import SURE, UNSURE
+from tests.exporter.traffic import WARM_UP, natural, repeats
+
+Build = Callable[..., Config]
+SAMPLE = (
+    b'{"model_id":"m","model_type":"llm","request_id":"r","latency":250,"client":"key","tokens":{"input":3,"output":4}}'
+)
+
+
+def shown(client: str) -> str:
+    return f"c-{client}"
+
+
+class Watched:
+    """A pipeline whose judging thread does not run, and what it handed to the history."""
+
+    def __init__(self, config: Config) -> None:
+        self.recorder = Recorder(config)
+        self.pipeline = Pipeline(Models(config), 10_000, 1 << 30)
+        self.pipeline.on_judged = Judged(self.recorder, "none", 100, shown)
+        self.pipeline.noticed = Noticed(self.recorder, shown)
+        self.pipeline.models.worker.on_looked = self.pipeline.noticed.drift
+
+    def judge(self, *queries: Query, received: float = 1000.0) -> None:
+        self.pipeline.judge([Delivery("push", list(queries), received)])
+
+    def measure(self, source: str, *samples: Any) -> None:
+        self.pipeline.judge([Delivery(source, (), 1000.0, samples=samples)])
+
+    def rows(self, kind: str) -> list[Any]:
+        self.pipeline.models.worker.finish()
+        return [made() if callable(made) else made for of, made in self.recorder._added if of == kind]
+
+
+def test_a_client_that_comes_into_alarm_is_recorded_once_as_it_is_shown(config: Build) -> None:
+    watched = Watched(config(models=(Model(name="m"),)))
+    for events in (natural(WARM_UP), repeats(12), repeats(3)):
+        watched.judge(*[Query(one["input"], one["output"], id=one["id"], client=one["client"]) for one in events])
+    [row] = watched.rows("client_alarms")
+    assert isinstance(row, ClientAlarm)
+    assert (row.model, row.client[:2], row.level in ("alarm", "severe")) == ("m", "c-", True)
+    assert row.families
+    assert row.reasons
+    assert row.score >= 1.0
+
+
+def test_a_sample_is_recorded_and_a_retry_of_it_is_not(config: Build) -> None:
+    watched = Watched(config(models=(Model(name="m"),)))
+    for _ in range(2):
+        watched.measure("inference", *inference.decode(SAMPLE, Limits()))
+    [row] = watched.rows("inference")
+    assert isinstance(row, InferenceSample)
+    assert (row.model, row.client, row.latency_seconds, row.tokens_output, row.joined) == ("m", "c-key", 0.25, 4, False)
+
+
+def test_a_flood_of_samples_is_sampled_and_counted_by_its_minute(config: Build) -> None:
+    watched = Watched(config(models=(Model(name="m"),)))
+    many = [SAMPLE.replace(b'"r"', f'"r-{n}"'.encode()) for n in range(PER_SECOND + 7)]
+    watched.measure("inference", *[one for body in many for one in inference.decode(body, Limits())])
+    assert len(watched.rows("inference")) == PER_SECOND
+    assert watched.recorder.dropped["rate"] == 7
+    [minute] = watched.recorder.minutes.take()
+    assert minute.queries == 7  # the others are counted when they are written
+
+
+def test_a_sample_of_a_known_query_is_not_counted_again(config: Build) -> None:
+    watched = Watched(config(models=(Model(name="m"),)))
+    watched.judge(Query("a", SURE, id="r"))
+    watched.measure("inference", *inference.decode(SAMPLE, Limits()))
+    assert [row.joined for row in watched.rows("inference")] == [True]
+
+
+def test_of_the_inferences_that_queries_tell_some_are_recorded_and_none_counted_again(config: Build) -> None:
+    watched = Watched(config(models=(Model(name="m"),)))
+    watched.judge(*[Query("a", SURE, id=str(n), latency_seconds=0.5, client="key") for n in range(50)])
+    watched.judge(Query("a", SURE))
+    rows = watched.rows("inference")
+    assert len(rows) == SAMPLED
+    assert {(row.client, row.latency_seconds, row.joined) for row in rows} == {("c-key", 0.5, True)}
+    for row in rows:
+        watched.recorder.minutes.sample(row)
+    [minute] = watched.recorder.minutes.take()
+    assert (minute.queries, minute.latency_count) == (51, 50)
+
+
+def test_a_window_that_has_drifted_is_recorded_and_one_that_has_not_is_not(config: Build) -> None:
+    quick = OwnDrift(
+        reference=OwnDriftReference(queries=200, interval=1.0), window=OwnDriftWindow(queries=200, interval=1.0)
+    )
+    watched = Watched(config(models=(Model(name="m", drift=quick),)))
+    for second in range(6):
+        answer = SURE if second < 4 else UNSURE
+        watched.judge(*[Query("a", answer, id=f"{second}-{n}") for n in range(200)], received=1000.0 + second)
+    rows = watched.rows("drift")
+    assert rows
+    assert all(isinstance(row, Drift) for row in rows)
+    assert {(row.model, row.source, row.drift_type) for row in rows} == {("m", "found", "data")}
+    assert rows[0].feature in rows[0].details["features"]
+
+
+def test_concept_drift_is_recorded_when_it_begins(config: Build) -> None:
+    watched = Watched(config(models=(Model(name="m"),)))
+    for n in range(3_000):
+        watched.judge(Query("a", {"label": "x"}, id=str(n)))
+    watched.measure("feedback", *[Truth(id=str(n), label="x" if n < 1_000 else "y") for n in range(3_000)])
+    [row] = watched.rows("drift")
+    assert (row.drift_type, row.method) == ("concept", "page_hinkley")
+    assert row.details["usual_accuracy"] > row.details["accuracy"]
