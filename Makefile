@@ -22,8 +22,8 @@ lint: $(VENV)/ready
 stack: $(VENV)/ready ## bring Prometheus and Alertmanager into .cache, without root
 	$(BIN)/python tools/install_stack.py
 
-bench: $(VENV)/ready ## figures next to the machine's own limits: takes some minutes; TRACES=dir adds query traces
-	TRACES=$(TRACES) $(BIN)/python -m bench
+bench: $(VENV)/ready ## figures next to the machine's own limits: takes some minutes; TRACES=dir adds query traces, NAB=dir that benchmark
+	TRACES=$(TRACES) NAB=$(NAB) $(BIN)/python -m bench
 
 soak: $(VENV)/ready ## long proofs: ended under load, a full disk, steady load, overload
 	$(BIN)/python -m soak $(ARGS)

@@ -3,7 +3,7 @@
 import os
 import platform
 
-from bench import benign, client, drift, evidence, exposition, history, http, library, memory, traces
+from bench import benign, client, drift, evidence, exposition, history, http, library, memory, series, traces
 
 
 def main() -> None:
@@ -26,6 +26,7 @@ def main() -> None:
         evidence.rows,
         benign.rows,
         traces.rows,
+        series.rows,
     ):
         table += [row.cells() for row in rows()]
     widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]

@@ -74,6 +74,15 @@ def _parser() -> argparse.ArgumentParser:
     replay.add_argument("--warm-up", metavar="FILE", help="queries that only teach what is natural; default: the first")
     replay.add_argument("--json", action="store_true", help="one JSON object a query instead of the tables")
     replay.add_argument("files", nargs="+", metavar="FILE", help="native events, one a line, gzip or not; - is stdin")
+    backtest = _command(commands, "backtest", "judge a recorded series as if it were live", _backtest)
+    backtest.add_argument(
+        "file", metavar="FILE.csv", nargs="?", help="a heading, then timestamp,value: one point a line"
+    )
+    backtest.add_argument("--expr", metavar="PROMQL", help="instead of a file: read it from anomalies.prometheus")
+    backtest.add_argument("--days", type=_days, default=14.0, metavar="N", help="of --expr: how far back; default: 14")
+    backtest.add_argument("--step", type=_duration, default=60.0, metavar="1m", help="of --expr; default: 1m")
+    backtest.add_argument("--plot", metavar="OUT.png", help="draw value, band and incidents (needs matplotlib)")
+    _add_anomalies(commands)
     demo = _command(commands, "demo", "exporter, Prometheus, Alertmanager and traffic with an attack in it", _demo)
     demo.add_argument("--traffic-only", action="store_true", help="only send the traffic, to --url")
     demo.add_argument("--url", default=f"http://{DEFAULT_ADDRESS}", help="the exporter; default: %(default)s")
@@ -134,6 +143,25 @@ def _add_client(commands: Any) -> None:
         action.add_argument("--model", help="default: all models")
         action.add_argument("--url", default=f"http://{DEFAULT_ADDRESS}", help="the exporter; default: %(default)s")
         action.add_argument("--key-file", metavar="FILE", help="holds an API key, where access is closed")
+
+
+def _add_anomalies(commands: Any) -> None:
+    anomalies = _command(commands, "anomalies", "try learned queries out", _anomalies_replay)
+    actions = anomalies.add_subparsers(title="actions", required=True, metavar="ACTION")
+    replay = _command(actions, "replay", "list what would have been found", _anomalies_replay, argparse.SUPPRESS)
+    replay.add_argument("--days", type=_days, default=14.0, metavar="N", help="how far back; default: 14")
+    replay.add_argument("--query", metavar="NAME", help="only this one; default: all")
+    replay.add_argument("--json", action="store_true", help="one JSON object an incident")
+
+
+def _days(text: str) -> float:
+    """Days above 0. Raises what argparse expects."""
+    try:
+        if (days := float(text)) > 0 and days < 3660:
+            return days
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"{text!r} is no number of days")
 
 
 def _duration(text: str) -> float:
@@ -225,6 +253,18 @@ def _client_dismiss(options: argparse.Namespace) -> None:
 
 def _replay(options: argparse.Namespace) -> None:
     from exporter.commands.replay import replay
+
+    replay(options)
+
+
+def _backtest(options: argparse.Namespace) -> None:
+    from exporter.commands.backtest import backtest
+
+    backtest(options)
+
+
+def _anomalies_replay(options: argparse.Namespace) -> None:
+    from exporter.commands.anomalies import replay
 
     replay(options)
 

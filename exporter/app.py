@@ -7,8 +7,8 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,17 @@ import msgspec
 import uvicorn
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
+from prometheus_client.core import Metric
 
 from exporter.access import AccessError
 from exporter.access.basic import BasicUsers
 from exporter.access.gate import Gate
 from exporter.access.middleware import AccessControl
 from exporter.addresses import is_loopback
+from exporter.anomalies.recorded import recording
+from exporter.anomalies.service import AnomalyService
 from exporter.api import alerts as alert_routes
+from exporter.api import anomalies as anomaly_routes
 from exporter.api import clients as client_routes
 from exporter.api import drift_reports as drift_routes
 from exporter.api import health
@@ -63,7 +67,8 @@ from exporter.tls import WebFile
 from exporter.web.guard import with_headers
 
 log = logging.getLogger(__name__)
-#: how long a stop waits for requests in hand, for what was read of files, and for the queue: 9 s in all
+#: how long a stop waits for each of: requests in hand, what was read of files, the queue, learned series, the history;
+#: with the reconciler 16 s in all
 STOP_SECONDS = 3.0
 
 
@@ -152,6 +157,8 @@ class Service:
             samples={source: intake.counts for source, intake in self._samples.items()},
             reloaded_at=now,
         )
+        self.anomalies = AnomalyService(config.anomalies, state, self._own_metrics)
+        self.exposed.blocks = self.anomalies.blocks
         registry = CollectorRegistry(auto_describe=False)
         process = (ProcessCollector(registry=None), PlatformCollector(registry=None))
         registry.register(VedetteCollector(self.exposed, process))
@@ -169,7 +176,8 @@ class Service:
 
     def _add_routes(self, app: FastAPI) -> None:
         health.add(app, self.history)
-        model_routes.add(app, self)
+        app.include_router(anomaly_routes.router(self.anomalies, self.history))
+        model_routes.add(app, self, partial(anomaly_routes.baselines, self.anomalies))
         if self.history is not None:
             alerts = self.exposed.config.alerts
             answer_unavailable(app)
@@ -178,6 +186,10 @@ class Service:
             alert_routes.add(app, self.history, self._alertmanager, alerts.silences)
         # after /api/v1/clients/alarms, which is no client
         client_routes.add(app, ClientDesk(self.pipeline, self.pseudonyms, self.keeper.save, time.time))
+
+    def _own_metrics(self) -> Iterable[Metric]:
+        """What the program exposes of itself, to be learned."""
+        return VedetteCollector(replace(self.exposed, blocks=tuple)).collect()
 
     @staticmethod
     def _drop_directory(config: Config) -> DropDirectory | None:
@@ -229,6 +241,8 @@ class Service:
             self._drop.queries.limits = config.limits
         self.served.configure(config)
         self.http.configure(config.limits)
+        self.anomalies.configure(config.anomalies)
+        self.anomalies.start()
         self.exposed.config = config
         _log_reload(change)
         self.keeper.save()  # what is counted from here on belongs to the new configuration
@@ -295,6 +309,7 @@ class Service:
             self._start_history()
             self.pipeline.start()
             self.keeper.start(self.exposed.config.storage.snapshot_interval)
+            self.anomalies.start()
             if self._drop:
                 self._drop.start(self._ledger, taken)
         except Exception as error:
@@ -313,6 +328,7 @@ class Service:
             self.pipeline.on_judged = Judged(self.history, kept.evidence, kept.flagged_per_second, shown)
             self.pipeline.noticed = noticed = Noticed(self.history, shown)
             self.pipeline.models.worker.on_looked = noticed.drift
+            self.anomalies.log.on_change = recording(self.history)
             self.history.start()
             if self._alertmanager is not None:
                 interval = self.exposed.config.alerts.reconcile_interval
@@ -325,6 +341,8 @@ class Service:
             log.error("stopped before all that was read of the drop directory was judged")
         if not self.pipeline.stop(STOP_SECONDS):
             log.error("stopped before all queued queries were judged", extra={"queries": self.pipeline.waiting})
+        if not self.anomalies.stop(STOP_SECONDS):
+            log.error("stopped while a query was read or learned")
         if self._reconciler is not None:
             self._reconciler.stop(1.0)
         if self.history is not None and not self.history.stop(STOP_SECONDS):

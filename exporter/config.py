@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from exporter.learned_config import LearnedNormal
 from exporter.records import Form, Record, shown
 from exporter.units import Bytes, Seconds
 from exporter.yaml_lines import Path, Report
@@ -446,6 +447,7 @@ class Config(Record, frozen=True, kw_only=True):
     alerts: Alerts = Alerts()
     limits: Limits = Limits()
     access: Access = Access()
+    anomalies: LearnedNormal = LearnedNormal()
     external: External = External()
 
     def model(self, name: str) -> ResolvedModel:

@@ -11,6 +11,7 @@ from detectors import get_detector, list_detectors
 from exporter import yaml_lines
 from exporter.access.check import problems as access_problems
 from exporter.config import AlertShare, Config, DetectorConfig, detector_name, overlaid
+from exporter.learned_config import problems as anomaly_problems
 from exporter.records import unknown
 from exporter.yaml_lines import Document, Path, Problem, Report
 
@@ -51,7 +52,7 @@ def parse(text: str, name: str = "config", environment: Mapping[str, str] = os.e
     document = yaml_lines.read(text, name, environment)
     config = Config.read({} if document.data is None else document.data, (), document.report)
     check(config, document.report)
-    for path, problem in access_problems(config):
+    for path, problem in (*access_problems(config), *anomaly_problems(config.anomalies)):
         document.report(path, problem)
     raise_problems(document)
     return config

@@ -243,6 +243,55 @@ FAMILIES = (
     Family("history_last_success_timestamp_seconds", "gauge", (), "When the database of the history last answered"),
     Family("history_database_bytes", "gauge", (), "Size of the tables of the history"),
     Family("history_database_capacity_bytes", "gauge", (), "Size that they may have: history.max_bytes"),
+    Family("anomaly_score", "gauge", ("query", "series"), "How odd the last point of a series is; 1 is the line"),
+    Family("anomaly_value", "gauge", ("query", "series"), "Last value of a learned series, in its own unit"),
+    Family("anomaly_expected", "gauge", ("query", "series"), "Value that was expected then, in the unit of the series"),
+    Family("anomaly_lower", "gauge", ("query", "series"), "Lower edge of the band that holds 95 % of the values"),
+    Family("anomaly_upper", "gauge", ("query", "series"), "Upper edge of the band that holds 95 % of the values"),
+    Family(
+        "anomaly_component_ratio",
+        "gauge",
+        ("query", "series", "component"),
+        "Share of a component in the worst score of an incident that lasts",
+    ),
+    Family("anomaly_series_info", "gauge", ("query", "series", "name"), "1 while an incident of the series lasts"),
+    Family("anomaly_series", "gauge", ("query", "state"), "Series of a query: ready, or warming up"),
+    Family("anomaly_incidents_open", "gauge", ("query",), "Series of the query whose incident lasts"),
+    Family("anomaly_incidents_total", "counter", ("query",), "Incidents that began while it was looked at"),
+    Family("anomaly_incidents_week", "gauge", ("query",), "Incidents of the last seven days"),
+    Family("anomaly_incidents_budget", "gauge", ("query",), "Incidents of seven days beyond which it mutes itself"),
+    Family("anomaly_muted", "gauge", ("query",), "1 while the query is over its budget of incidents"),
+    Family("anomaly_precision_ratio", "gauge", ("query",), "Share of its reviewed incidents that were confirmed"),
+    Family(
+        "anomaly_component_precision_ratio",
+        "gauge",
+        ("component",),
+        "Share of the reviewed incidents, in which this component said most, that were confirmed",
+    ),
+    Family("anomaly_points_skipped_total", "counter", ("query", "reason"), "Points that were read and not judged"),
+    Family("anomaly_points_dropped_total", "counter", ("query",), "Points of series beyond the bound of the query"),
+    Family("anomaly_last_point_timestamp_seconds", "gauge", ("query",), "Time of the newest point of the query"),
+    Family("anomaly_silence_threshold_seconds", "gauge", ("query",), "Age of the newest point from which it is blind"),
+    Family("anomaly_read_errors_total", "counter", ("query", "reason"), "Attempts to read a query that failed"),
+    Family("anomaly_log_failures_total", "counter", (), "Anomalies that could not be written to the disk"),
+    Family("baseline_ready", "gauge", ("query",), "1 when the query has learned and judges"),
+    Family("baseline_age_seconds", "gauge", ("query",), "Time since the query last learned"),
+    Family("baseline_points", "gauge", ("query",), "Points that it learned from, of all its series"),
+    Family("baseline_training_seconds", "gauge", ("query",), "Time that its last learning took, with the reading"),
+    Family(
+        "baseline_shift_ratio",
+        "gauge",
+        ("query",),
+        "How far the last learning moved what is expected, in half widths of the band; median of the series",
+    ),
+    Family("group_anomaly_score", "gauge", ("group",), "How odd the members of a group are together; 1 is the line"),
+    Family("group_anomaly_incidents_open", "gauge", ("group",), "Places of the group whose incident lasts"),
+    Family(
+        "group_anomaly_member_ratio",
+        "gauge",
+        ("group", "query", "series"),
+        "Share of a member in the score of a group whose incident lasts",
+    ),
     Family("series", "gauge", (), "Series on this page"),
     Family("series_dropped_total", "counter", (), "Series left out of a page because of limits.series"),
 )
@@ -339,6 +388,8 @@ class Exposed:
     #: a client as it is shown
     shown: Callable[[str], str] = str
     clock: Callable[[], float] = time.time
+    #: what else is exposed: each block whole, or not at all where it does not fit
+    blocks: Callable[[], Iterable["Block"]] = tuple
 
 
 class Page:
@@ -443,6 +494,8 @@ class VedetteCollector(Collector):
         for name, lines in top.items():
             block = Block()
             block.add_lines(lines, {"model": name})
+            page.add(block)
+        for block in exposed.blocks():
             page.add(block)
         custom = [] if replaying else list(exposed.pipeline.custom.metrics(wall))
         custom = [metric for metric in custom if page.has_room(len(metric.samples))]

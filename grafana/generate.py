@@ -5,6 +5,7 @@ from pathlib import Path
 
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
+from grafana.anomalies import anomalies
 from grafana.clients import clients
 from grafana.health import health
 from grafana.model import model
@@ -15,7 +16,7 @@ FOLDER = Path(__file__).parent / "dashboards"
 
 def rendered() -> dict[Path, str]:
     """The text of every dashboard's file."""
-    built = (overview(), model(), health(), clients())
+    built = (overview(), model(), health(), clients(), anomalies())
     return {
         FOLDER / f"{board.uid}.json": json.dumps(board, cls=JSONEncoder, sort_keys=True, indent=2) + "\n"
         for board in built

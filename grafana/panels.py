@@ -25,6 +25,7 @@ RATE = "[$__rate_interval]"
 
 OVERVIEW = "vedette-overview"
 MODEL = "vedette-model"
+ANOMALIES = "vedette-anomalies"
 CLIENTS = "vedette-clients"
 HEALTH = "vedette-health"
 
@@ -63,10 +64,13 @@ def share(part: str, whole: str, labels: str, selector: str) -> str:
 # -- panels
 
 
-def lines(title: str, unit: str, description: str, *queries: Any, width: int = 12, height: int = 8) -> Panel:
-    """Values over time."""
+def lines(
+    title: str, unit: str, description: str, *queries: Any, width: int = 12, height: int = 8, from_zero: bool = True
+) -> Panel:
+    """Values over time. from_zero: whether the axis begins at 0, as it does for what cannot be below."""
     panel = timeseries.Panel().draw_style(options.GraphDrawStyle.LINE).line_width(1).fill_opacity(8)
-    panel = panel.show_points(options.VisibilityMode.NEVER).span_nulls(False).min(0)
+    panel = panel.show_points(options.VisibilityMode.NEVER).span_nulls(False)
+    panel = panel.min(0) if from_zero else panel
     panel = panel.legend(
         common.VizLegendOptions()
         .display_mode(options.LegendDisplayMode.TABLE)
@@ -177,7 +181,26 @@ def dashed(panel: Panel, ref: str, colour: str) -> Panel:
     )
 
 
+def band(panel: Panel, upper: str, lower: str, colour: str) -> Panel:
+    """Fill the space between what query `upper` gives and the line that is called `lower`."""
+    return panel.override_by_query(
+        upper,
+        [
+            models.DynamicConfigValue("custom.fillBelowTo", lower),
+            models.DynamicConfigValue("custom.fillOpacity", 15),
+            models.DynamicConfigValue("custom.lineWidth", 0),
+            models.DynamicConfigValue("color", {"mode": "fixed", "fixedColor": colour}),
+        ],
+    )
+
+
 # -- variables and the whole
+
+
+def marks(name: str, expression: str, colour: str, title: str) -> Any:
+    """Times at which the expression has a value, marked in every panel over time."""
+    query = builders.AnnotationQuery().name(name).datasource(DATASOURCE).enable(True).icon_color(colour)
+    return query.expr(expression).title_format(title).step("60s")
 
 
 def datasource_variable() -> Any:
@@ -199,7 +222,14 @@ def label_variable(name: str, query: str, *, many: bool = True, every: str | Non
     return variable
 
 
-def dashboard(uid: str, title: str, description: str, variables: Iterable[Any], contents: Iterable[Any]) -> Dashboard:
+def dashboard(
+    uid: str,
+    title: str,
+    description: str,
+    variables: Iterable[Any],
+    contents: Iterable[Any],
+    annotations: Sequence[Any] = (),
+) -> Dashboard:
     """A dashboard from top to bottom: rows and panels."""
     builder = builders.Dashboard(title).uid(uid).description(description).tags(["vedette"])
     builder = builder.time("now-6h", "now").refresh("30s").tooltip(models.DashboardCursorSync.CROSSHAIR)
@@ -212,6 +242,8 @@ def dashboard(uid: str, title: str, description: str, variables: Iterable[Any], 
     )
     for variable in variables:
         builder = builder.with_variable(variable)
+    if annotations:
+        builder = builder.annotations(list(annotations))
     for content in contents:
         add = builder.with_row if isinstance(content, builders.Row) else builder.with_panel
         builder = add(content)

@@ -18,6 +18,7 @@ LAYERS = (
     ("app",),
     ("fast_detect",),
     ("server", "api", "protocol", "recovery"),
+    ("anomalies",),
     ("web", "sources"),
     ("metrics", "canary"),
     ("ledger",),
@@ -33,13 +34,15 @@ LAYERS = (
     ("config_file", "config_change", "registration"),
     ("access",),
     ("config",),
+    ("learned_config",),
+    ("anomaly_config", "promql"),
     ("units",),
     ("records",),
-    ("yaml_lines", "logs", "memory", "version", "storage", "addresses", "labels"),
+    ("yaml_lines", "logs", "memory", "version", "storage", "addresses", "labels", "series_file", "series_plot"),
 )
 ROW = {name: row for row, names in enumerate(LAYERS) for name in names}
 #: what takes long to import or much memory, and is imported when it is first used
-LATE = {"scipy", "sklearn", "PIL", "pandas", "torch", "sqlalchemy", "alembic", "matplotlib"}
+LATE = {"scipy", "sklearn", "promql_parser", "PIL", "pandas", "torch", "sqlalchemy", "alembic", "matplotlib"}
 
 
 def sources(package: str) -> list[Path]:

@@ -1,6 +1,7 @@
 """The models over HTTP: registered with POST, listed with GET."""
 
 import logging
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import msgspec
@@ -69,8 +70,8 @@ class Registry(Protocol):
         """All models that are configured or registered."""
 
 
-def add(app: FastAPI, registry: Registry) -> None:
-    """Add the routes."""
+def add(app: FastAPI, registry: Registry, baselines: Callable[[], list[dict[str, Any]]] = list) -> None:
+    """Add the routes. baselines: what was learned of series, which is listed as models of the kind `baseline`."""
 
     @app.post("/api/v1/models", status_code=201, summary="Register a model", openapi_extra={"requestBody": _BODY})
     async def register(request: Request) -> Response:
@@ -92,12 +93,12 @@ def add(app: FastAPI, registry: Registry) -> None:
             return JSONResponse({"detail": "the registration cannot be written; nothing has changed"}, 507)
         return JSONResponse(msgspec.to_builtins(model), 201)
 
-    @app.get("/api/v1/models", summary="The models that are configured or registered")
+    @app.get("/api/v1/models", summary="The models that are configured or registered, and the baselines")
     def models(request: Request, kind: str | None = None) -> dict[str, Any]:
         by: Principal = request.scope.get("principal", ANYBODY)
-        shown = [
-            model
-            for model in registry.registered()
-            if kind in (None, model["kind"]) and (by.models is None or model["id"] in by.models)
-        ]
+        if by.models is None:
+            known = registry.registered() + baselines()
+        else:  # series belong to no model: a key for some models does not see them
+            known = [model for model in registry.registered() if model["id"] in by.models]
+        shown = [model for model in known if kind in (None, model["kind"])]
         return {"models": shown, "total": len(shown)}

@@ -20,7 +20,13 @@ ROWS = re.findall(r"^\| `([a-z_.\[\]]+)` \| (.+?) \| (.+?) \| (.+?) \|$", PAGE, 
 
 
 #: sections that may be left out as a whole
-SECTIONS = {"sources.drop_directory", "access.jwt", "access.rate_limit"}
+SECTIONS = {
+    "sources.drop_directory",
+    "access.jwt",
+    "access.rate_limit",
+    "anomalies.prometheus",
+    "anomalies.prometheus.basic_auth",
+}
 
 
 def record_in(kind):
@@ -65,6 +71,9 @@ OPTIONAL = SECTIONS | {
     "models[].objectives.latency",
     "external.grafana_url",
     "external.alertmanager_url",
+    *(f"anomalies.prometheus.{name}" for name in ("ca_file", "cert_file", "key_file", "server_name")),
+    "anomalies.prometheus.credentials_file",
+    "anomalies.queries[].group",
 }
 
 
@@ -81,10 +90,12 @@ def test_type_and_default_of_a_key_are_those_of_the_record(key, words, default, 
     if field.required:
         assert default == "required"
     elif field.default is None:
-        assert default == ("none" if key in OPTIONAL else "as in `defaults`")
+        above = "as above" if key.startswith("anomalies.") else "as in `defaults`"
+        assert default == ("none" if key in OPTIONAL else above)
     elif key != "defaults.detectors":
         written = yaml.safe_load(default.strip("`"))
-        assert convert(field.type, written, (), pytest.fail) == field.default
+        by_default = field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
+        assert convert(field.type, written, (), pytest.fail) == by_default
 
 
 @pytest.mark.parametrize("snippet", SNIPPETS)

@@ -111,7 +111,7 @@ FORMS = {
     "url": "expected an address such as http://host:3000, without user, password and query",
     "entry": "expected the name of a detector, or one name with its options below it",
 }
-SECTIONS = "access, alerts, custom_metrics, defaults, external, history, limits, models, sources, storage"
+SECTIONS = "access, alerts, anomalies, custom_metrics, defaults, external, history, limits, models, sources, storage"
 MODEL_KEYS = (
     "alert_share, clients, detectors, drift, environment, expected_interval, modality, name, objectives, prices, "
     "thresholds, version"

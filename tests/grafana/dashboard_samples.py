@@ -34,12 +34,17 @@ VALUES = {
     "category": ("attack",),
     "family": ("variants", "uncertainty"),
     "result": ("tested",),
-    "state": ("drifted", "tested"),
     "feature": ("amount",),
     "method": ("ks", "psi"),
     "kind": ("flagged_queries",),
     "reference_version": ("1",),
     "accounts": ("none", "one", "several"),
+    "query": ("node_cpu", "checkout"),
+    "series": ("0123456789abcdef", "fedcba9876543210"),
+    "component": ("value", "hour"),
+    "state": ("drifted", "tested", "ready", "warming_up"),
+    "group": ("node",),
+    "name": ("instance:a",),
 }
 GAUGE_VALUES = {
     "vedette_flagged_threshold_ratio": 0.2,

@@ -12,8 +12,8 @@ COUNTERS, HISTOGRAMS, GAUGES = of_type("counter"), of_type("histogram"), of_type
 #: what Prometheus itself adds to the picture
 PROMETHEUS = {
     "up": set(),
-    "ALERTS": {"alertname", "alertstate", "severity", "category", "model", "detector", "client"},
-    "ALERTS_FOR_STATE": {"alertname", "severity", "category", "model", "detector", "client"},
+    "ALERTS": {"alertname", "alertstate", "severity", "category", "model", "detector", "client", "query"},
+    "ALERTS_FOR_STATE": {"alertname", "severity", "category", "model", "detector", "client", "query"},
 }
 TARGET_LABELS = {"job", "instance"}
 

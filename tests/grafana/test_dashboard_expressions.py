@@ -17,6 +17,8 @@ EXAMPLES = {
     "model": "chat",
     "detector": "confidence",
     "client": "key-17",
+    "query": "node_cpu",
+    "series": "0123456789abcdef",
 }
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.grafana.dashboard_samples import END, FLAGGED, IDLE, RATES, START, TARGETS
+from tests.grafana.dashboard_samples import END, FLAGGED, IDLE, RATES, START, TARGETS, VALUES
 from tools.grafana_queries import ALL, Window, escape_regex, label_values, questions, resolve, run, written
 
 pytestmark = pytest.mark.stack
@@ -17,7 +17,9 @@ SEVERAL = {"multi": True, "includeAll": True}
 
 def answers(prometheus, dashboard, models):
     """Every panel's answers; a dashboard that shows one model is asked for each of them."""
-    model = next(variable for variable in dashboard["templating"]["list"] if variable["name"] == "model")
+    model = next((variable for variable in dashboard["templating"]["list"] if variable["name"] == "model"), None)
+    if model is None:  # it is about queries of learned series
+        return [answer for name in VALUES["query"] for answer in run(prometheus, dashboard, {"query": [name]}, WINDOW)]
     choices = [models] if model["multi"] else [[name] for name in (list(RATES) if models == [ALL] else models)]
     return [answer for chosen in choices for answer in run(prometheus, dashboard, {"model": chosen}, WINDOW)]
 

@@ -72,6 +72,7 @@ def test_all_dashboards_are_imported_and_every_panel_is_asked(grafana, command, 
     assert main(command) == 0
     imported = [body for path, _, body in grafana.asked if path == "/api/dashboards/db"]
     assert [body["dashboard"]["uid"] for body in imported] == [
+        "vedette-anomalies",
         "vedette-clients",
         "vedette-health",
         "vedette-model",

@@ -3,7 +3,7 @@
 import json
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -111,10 +111,17 @@ class Prometheus(Server):
     """A Prometheus with the bundled rules, their durations divided.
 
     jobs: what it scrapes: the addresses (host:port) of each job's targets. alertmanager: its address, as a URL.
+    labelled: the jobs whose targets say themselves where their series come from.
     """
 
     def __init__(
-        self, stack: Stack, folder: Path, jobs: dict[str, list[str]], alertmanager: str, divisor: float
+        self,
+        stack: Stack,
+        folder: Path,
+        jobs: dict[str, list[str]],
+        alertmanager: str,
+        divisor: float,
+        labelled: Collection[str] = (),
     ) -> None:
         rules = [folder / path.name for path in RULES]
         for path, copy in zip(RULES, rules, strict=True):
@@ -124,7 +131,8 @@ class Prometheus(Server):
             "rule_files": [str(path) for path in rules],
             "alerting": {"alertmanagers": [{"static_configs": [{"targets": [alertmanager.removeprefix("http://")]}]}]},
             "scrape_configs": [
-                {"job_name": job, "static_configs": [{"targets": targets}]} for job, targets in jobs.items()
+                {"job_name": job, "honor_labels": job in labelled, "static_configs": [{"targets": targets}]}
+                for job, targets in jobs.items()
             ],
         }
         (folder / "prometheus.yml").write_text(json.dumps(config))

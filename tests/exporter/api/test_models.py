@@ -28,9 +28,9 @@ class Registry:
         return [{"id": model.id, "kind": "model"} for model in self.models]
 
 
-def client(registry, principal=None):
+def client(registry, principal=None, baselines=list):
     app = FastAPI()
-    models.add(app, registry)
+    models.add(app, registry, baselines)
 
     async def served(scope, receive, send):
         if principal is not None:
@@ -56,10 +56,11 @@ def test_a_model_is_registered_and_listed():
 
 
 def test_kinds_are_filtered():
-    http = client(Registry())
+    http = client(Registry(), baselines=lambda: [{"id": "cpu", "kind": "baseline"}])
     http.post("/api/v1/models", json=MODEL)
-    totals = [http.get(f"/api/v1/models?kind={kind}").json()["total"] for kind in ("model", "baseline")]
-    assert totals == [1, 0]
+    assert http.get("/api/v1/models").json()["total"] == 2
+    listed = [http.get(f"/api/v1/models?kind={kind}").json()["models"] for kind in ("model", "baseline", "other")]
+    assert [[one["id"] for one in models] for models in listed] == [["bot"], ["cpu"], []]
 
 
 @pytest.mark.parametrize(

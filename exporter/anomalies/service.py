@@ -1,0 +1,366 @@
+"""Learned normal at work: one thread reads and judges, another one learns, one query at a time.
+
+`tick` and `train_due` are what the threads do again and again; both take the time, so that nothing waits in a test.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from prometheus_client.core import Metric
+
+from exporter.anomalies import events as contexts
+from exporter.anomalies import exposition, own
+from exporter.anomalies.blocks import ReadError, floor
+from exporter.anomalies.events import Events
+from exporter.anomalies.groups import Groups, Member
+from exporter.anomalies.kept import Kept, Unusable
+from exporter.anomalies.learning import Source, Stopped, learn
+from exporter.anomalies.log import AnomalyLog
+from exporter.anomalies.presets import PRESETS
+from exporter.anomalies.prometheus import Prometheus
+from exporter.anomalies.schedule import last_due, spread
+from exporter.anomalies.series import Judged
+from exporter.anomalies.watched import Block as Read
+from exporter.anomalies.watched import ContextsOf, Trained, WatchedQuery
+from exporter.learned_config import AnomalyQuery, LearnedNormal, ResolvedQuery
+from exporter.metrics import Block
+from exporter.promql import window
+
+log = logging.getLogger(__name__)
+#: seconds between two looks at what is due
+LOOK_SECONDS = 1.0
+#: seconds until a query that could not be learned is tried again, at first and at most
+FIRST_RETRY, LONGEST_RETRY = 60.0, 3600.0
+#: seconds until series that had to keep their baseline, or are new, get their turn
+TURN_SECONDS = 3600.0
+
+
+#: times for which a group waits until all of its queries are read
+PENDING_TIMES = 30
+
+
+class AnomalyService:
+    """Everything about learned series. collect: the families of the program's own page. source: what is read."""
+
+    def __init__(
+        self,
+        config: LearnedNormal,
+        state: Path,
+        collect: Callable[[], Iterable[Metric]] = tuple,
+        source: Source | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._clock = clock
+        self._folder = state / "anomalies"
+        self.log = AnomalyLog(self._folder / "anomalies.ndjson")
+        self.events = Events(self._folder / "events.json")
+        self._own = own.OwnSource(collect, self._folder / "own.msgpack")
+        self._given = source
+        self.prometheus: Prometheus | None = None
+        self._impatient: Prometheus | None = None
+        self.queries: dict[str, WatchedQuery] = {}
+        self._stopping = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._next_read: dict[str, float] = {}
+        self._retry: dict[str, tuple[float, float]] = {}
+        self._requested: set[str] = set()
+        self._pending: dict[str, dict[float, dict[Member, Judged]]] = {}
+        self.configure(config)
+
+    def configure(self, config: LearnedNormal) -> None:
+        """Take a configuration; queries that are the same go on with what they know."""
+        self.config = config
+        self._kept = Kept(self._folder / "baselines", config.training.versions)
+        self._groups = Groups(config.group_by)
+        server = config.prometheus
+        self._close()  # whoever still reads opens a new connection
+        if server is not None and self._given is None:
+            self.prometheus = Prometheus(server)
+            self._impatient = Prometheus(msgspec.structs.replace(server, retries=0))
+        before, queries = self.queries, {}
+        written = {query.name for query in config.queries}
+        for query in expanded(config):
+            resolved = config.resolved(query)
+            old = before.get(resolved.name)
+            queries[resolved.name] = watched = old if old and old.config == resolved else self._new(resolved)
+            watched.is_optional = resolved.name not in written
+        self.queries = queries
+
+    def _new(self, query: ResolvedQuery) -> WatchedQuery:
+        looks_back = 0.0 if self._is_own(query) else window(query.expr)
+        return WatchedQuery(query, looks_back, self.config.history_step, lambda anomaly: self.log.put(anomaly))
+
+    # -- the threads
+
+    def start(self) -> None:
+        """Read what was learned before, then judge and learn; nothing to do without queries."""
+        if not self.queries or self._threads:
+            return
+        for name, work in (("anomalies", self._read_on), ("learning", self._learn_on)):
+            thread = threading.Thread(target=work, name=name, daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def stop(self, timeout: float) -> bool:
+        """End; whether both threads did so in time."""
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join(timeout / 2)
+        if self.config.own:
+            self._own.save()
+        self._close()
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def _close(self) -> None:
+        for reader in (self.prometheus, self._impatient):
+            if reader is not None:
+                reader.close()
+        self.prometheus = self._impatient = None
+
+    def _read_on(self) -> None:
+        while not self._stopping.wait(LOOK_SECONDS):
+            self._survive(lambda: self.tick(self._clock()))
+
+    def _learn_on(self) -> None:
+        self._survive(self.restore)
+        while not self._stopping.wait(LOOK_SECONDS):
+            self._survive(lambda: self.train_due(self._clock()))
+
+    def _survive(self, work: Callable[[], object]) -> None:
+        """A fault of ours ends one round and not the thread; what stays away then is alerted on as blind or stale."""
+        try:
+            work()
+        except Exception:
+            log.exception("a round of the learned series has failed")
+
+    # -- reading and judging
+
+    def tick(self, now: float) -> None:
+        """Read and judge what is due. When one query cannot reach the server, the others of the round do not try."""
+        if self.config.own:
+            self._own.sample(now)
+        away = False
+        for name, query in list(self.queries.items()):
+            if now < self._next_read.get(name, 0.0):
+                continue
+            interval = query.config.interval
+            turn = floor(now - spread(name, interval), interval) + spread(name, interval)
+            self._next_read[name] = turn + interval
+            if away and query.is_ready and not self._is_own(query.config):
+                self._failed(query, ReadError("unreachable", f"{name}: Prometheus cannot be reached"))
+                continue
+            error = self.read(query, now)
+            away |= error is not None and error.reason == "unreachable"
+        self._judge_groups()
+
+    def read(self, query: WatchedQuery, now: float) -> ReadError | None:
+        """Read a query from its last point on, and judge that; why that failed. The next round catches up."""
+        config = query.config
+        since, end = query.read_until, floor(now - config.lag, config.step)
+        if since is None or end <= since:
+            return None
+        start = max(since + config.step, end - self.config.training.window)
+        try:
+            source = self._source(config, live=True)
+            names = self._contexts(np.arange(start, end + config.step / 2, config.step), config, source)
+            found = source.range(config.expr, start, end, config.step, config.name, len(query.series))
+        except ReadError as error:
+            self._failed(query, error)
+            return error
+        self._judge(query, found, names, since, end)
+        return None
+
+    def _judge(self, query: WatchedQuery, found: Read, names: ContextsOf, since: float, end: float) -> None:
+        """Judge what was read after `since` up to `end`, and keep the points of groups until all are there."""
+        config = query.config
+        with query.lock:
+            if query.read_until != since:  # it has learned meanwhile, and is to be read from an earlier point on
+                self._next_read[config.name] = 0.0
+                return
+            query.error = None
+            # what was read before and is only taught to new baselines is no pause
+            live = end - query.judged_until <= max(config.step, config.interval) + config.step
+            judged = query.take(found, end, names, live)
+        for identifier, point in judged if config.group else ():
+            times = self._pending.setdefault(config.group or "", {})
+            times.setdefault(point.time, {})[Member(config.name, identifier)] = point
+
+    def _failed(self, query: WatchedQuery, error: ReadError) -> None:
+        with query.lock:
+            query.errors[error.reason] += 1
+            is_new, query.error = str(query.error) != str(error), error
+        if is_new:
+            level = logging.INFO if query.is_warming_up else logging.WARNING
+            log.log(level, "a query cannot be read", extra={"query": query.config.name, "reason": str(error)})
+
+    def _contexts(self, times: np.ndarray, query: ResolvedQuery, source: Source) -> ContextsOf:
+        """The contexts of these times, to be looked up by time. Raises ReadError."""
+        names = contexts.told(self.events.all(), times)
+        if self.config.contexts and not self._is_own(query):
+            by_expression = contexts.read(self.config.contexts, source, times, query.step)
+            names = np.where(by_expression == "", names, by_expression)
+        known = dict(zip(times.tolist(), names.tolist(), strict=True))
+        return lambda asked: np.array([known.get(moment, "") for moment in asked.tolist()], dtype=object)
+
+    def _judge_groups(self) -> None:
+        """Judge the times at which all queries of a group have been read."""
+        for group, times in self._pending.items():
+            members = self.members(group)
+            read_until = min((query.judged_until for query in members if query.is_ready), default=0.0)
+            for moment in sorted(at for at in times if at <= read_until):
+                self._groups.take(group, members, moment, times.pop(moment))
+            for moment in sorted(times)[:-PENDING_TIMES]:  # a query of the group cannot be read
+                del times[moment]
+            for query in members:
+                for one in query.in_incident:
+                    moved = self._groups.moved_with(group, Member(query.config.name, one.id))
+                    query.explain_with(one.id, [f"{other.query}/{other.series}" for other in moved])
+
+    def members(self, group: str) -> list[WatchedQuery]:
+        """The queries of a group."""
+        return [query for query in self.queries.values() if query.config.group == group]
+
+    # -- learning
+
+    def restore(self) -> None:
+        """Go on with the newest versions that the disk has."""
+        for query in self.queries.values():
+            if not query.is_ready and (trained := self._kept.newest(query.config)):
+                query.swap(trained, self._clock())
+
+    def train(self, name: str) -> bool:
+        """Have a query learned anew, soon; whether there is such a query."""
+        if name not in self.queries:
+            return False
+        self._requested.add(name)
+        self._retry.pop(name, None)
+        return True
+
+    def train_due(self, now: float) -> str | None:
+        """Learn one query whose turn it is; its name, or None."""
+        for name, query in list(self.queries.items()):
+            if name in self._requested or self._is_due(query, now):
+                self._requested.discard(name)
+                self._train(query, now)
+                return name
+        return None
+
+    def _is_due(self, query: WatchedQuery, now: float) -> bool:
+        at, _ = self._retry.get(query.config.name, (0.0, 0.0))
+        if now < at:
+            return False
+        if not query.is_ready or at:
+            return True
+        if query.learned_at < last_due(query.config.name, self.config.training, self.config.time_zone, now):
+            return True
+        ripe = now - query.config.min_points * query.config.step
+        with query.lock:
+            return now - query.learned_at > TURN_SECONDS and any(since < ripe for since in query.unlearned.values())
+
+    def _train(self, query: WatchedQuery, now: float) -> None:
+        name, source = query.config.name, self._source(query.config)
+        try:
+            trained = self._learned(query, source, now)
+        except ReadError as error:
+            self._failed(query, error)
+            _, wait = self._retry.get(name, (0.0, FIRST_RETRY / 2))
+            wait = min(2 * wait, LONGEST_RETRY)
+            self._retry[name] = (now + wait, wait)
+            return
+        except Stopped:
+            return
+        self._retry.pop(name, None)
+        query.error = None
+        if query.swap(trained, now):
+            self._retry[name] = (now + TURN_SECONDS, FIRST_RETRY)
+        self._save(query, trained)
+        if query.config.group:
+            self._groups.learn(query.config.group)
+
+    def _learned(self, query: WatchedQuery, source: Source, now: float) -> Trained:
+        config, past = query.config, self.config.training.window
+        end = floor(now - config.lag, config.step)
+        grid = np.arange(floor(end - past, config.step) + config.step, end + config.step / 2, config.step)
+        names = self._contexts(grid, config, source)
+
+        def not_normal(series: str) -> list:
+            return self.log.not_normal(config.name, series)
+
+        return learn(config, source, now, past, query.window, names, not_normal, self._pause)
+
+    def _pause(self) -> None:
+        if self._stopping.is_set():
+            raise Stopped
+
+    def _save(self, query: WatchedQuery, trained: Trained) -> None:
+        try:
+            self._kept.save(query.config, trained)
+        except OSError as error:
+            log.error(
+                "a baseline was not written", extra={"query": query.config.name, "reason": error.strerror or str(error)}
+            )
+
+    def versions(self, name: str) -> list[str]:
+        """The versions of a query that are kept, the newest last."""
+        return self._kept.versions(name)
+
+    def roll_back(self, name: str, version: str) -> None:
+        """Judge by an older version until the next learning. Raises KeyError, and Unusable with the reason."""
+        query = self.queries[name]
+        if version not in self.versions(name):
+            raise Unusable(f"no version {version}; there are {', '.join(self.versions(name)) or 'none'}")
+        query.swap(self._kept.load(query.config, version), self._clock())
+
+    # -- for whoever looks
+
+    def now(self) -> float:
+        """The time by its clock."""
+        return self._clock()
+
+    def blocks(self) -> Iterator[Block]:
+        """What it exposes."""
+        now = self._clock()
+        queries = list(self.queries.values())
+        for query in queries:
+            yield from exposition.of_query(query, self.log, now)
+        for group in dict.fromkeys(query.config.group for query in queries):
+            if group is not None:
+                yield exposition.of_group(group, self._groups.places(group), self.members(group), now)
+        if queries:
+            yield exposition.of_log(self.log)
+
+    def labelled(self) -> Iterator[Metric]:
+        """The series with their own labels."""
+        return exposition.labelled(self.queries.values(), self._clock())
+
+    def places(self, group: str) -> dict[str, float]:
+        """The score of each place of a group."""
+        return {value: place.score for value, place in self._groups.places(group).items()}
+
+    def is_own(self, query: WatchedQuery) -> bool:
+        """Whether the query is about the program itself, without a Prometheus."""
+        return self._is_own(query.config)
+
+    def _is_own(self, query: ResolvedQuery) -> bool:
+        return self.config.own and query.expr in own.QUERIES
+
+    def _source(self, query: ResolvedQuery, live: bool = False) -> Source:
+        """Where a query is read. live: the next round is the next attempt."""
+        if self._is_own(query):
+            return self._own
+        source = self._given or (self._impatient if live else self.prometheus)
+        if source is None:
+            raise ReadError("unreachable", f"{query.name}: no Prometheus is configured")
+        return source
+
+
+def expanded(config: LearnedNormal) -> list[AnomalyQuery]:
+    """All queries: those of the file, those of the presets that the file does not write itself, and its own."""
+    presets = [query for preset in config.presets for query in PRESETS[preset]]
+    known = {query.name: query for query in (*(own.queries() if config.own else ()), *presets, *config.queries)}
+    return list(known.values())

@@ -1,0 +1,370 @@
+"""Learned series over HTTP: what was found, what people say of it, what was learned, and the series themselves."""
+
+import math
+from collections import Counter
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+from uuid import uuid4
+
+import msgspec
+from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request, Response
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.registry import Collector
+from pydantic import BaseModel, Field
+
+from exporter.access.principal import ANYBODY, Principal
+from exporter.anomalies.anomaly import Anomaly
+from exporter.anomalies.events import EVENT_SECONDS, Event
+from exporter.anomalies.kept import Unusable
+from exporter.anomalies.series import WatchedSeries
+from exporter.anomalies.service import AnomalyService
+from exporter.anomalies.watched import WatchedQuery
+from exporter.history.recorder import Recorder
+from exporter.labels import label_value
+from exporter.learned_config import NAME
+from exporter.version import VERSION
+
+Severity = Literal["low", "medium", "high", "critical"]
+SEVERITIES: tuple[Severity, ...] = ("low", "medium", "high", "critical")
+MOST_ROWS = 1000
+#: of one reported anomaly: labels, and characters of a text
+MOST_LABELS, MOST_CHARACTERS = 30, 200
+#: further ahead of our clock than this, no point can be
+AHEAD_SECONDS = 86_400.0
+#: `id` in the path
+Identifier = Annotated[str, Path(alias="id")]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Word = Annotated[str, Field(min_length=1, max_length=MOST_CHARACTERS)]
+
+
+class Reported(BaseModel):
+    """An anomaly that was found elsewhere."""
+
+    metric_name: Word
+    timestamp: datetime | Finite
+    value: Finite
+    expected_value: Finite | None = None
+    anomaly_score: Annotated[Finite, Field(ge=0)]
+    severity: Severity
+    algorithm: Annotated[str, Field(max_length=MOST_CHARACTERS)] = ""
+    labels: Annotated[dict[Word, Annotated[str, Field(max_length=MOST_CHARACTERS)]], Field(max_length=MOST_LABELS)] = {}
+
+
+class Happening(BaseModel):
+    """An event during which another normal holds."""
+
+    kind: Annotated[str, Field(pattern=f"^{NAME.pattern}$")]
+    timestamp: datetime | Finite | None = None
+    duration_seconds: Annotated[Finite, Field(gt=0, le=7 * 86_400)] = EVENT_SECONDS
+
+
+def router(service: AnomalyService, history: Recorder | None = None) -> APIRouter:
+    """The routes. history: whose database belongs to what is well; None where nothing is recorded."""
+    routes = APIRouter(dependencies=[Depends(_for_all_models)])
+    _add_anomalies(routes, service)
+    _add_learning(routes, service)
+    _add_series(routes, service)
+    _add_health(routes, service, history)
+    return routes
+
+
+def _for_all_models(request: Request) -> None:
+    """Series belong to no model: a key for some models does not see them."""
+    by: Principal = request.scope.get("principal", ANYBODY)
+    if by.models is not None and request.url.path != "/health":
+        raise HTTPException(403, "this key is for some models only")
+
+
+# -- what was found
+
+
+def _add_anomalies(routes: APIRouter, service: AnomalyService) -> None:
+    log = service.log
+
+    @routes.get("/api/v1/anomalies", summary="What was found, the newest first")
+    def anomalies(
+        metric_name: str | None = None,
+        severity: Severity | None = None,
+        start_date: datetime | None = None,
+        end_date: datetime | None = None,
+        start_time: datetime | None = None,
+        end_time: datetime | None = None,
+        skip: Annotated[int, Query(ge=0)] = 0,
+        limit: Annotated[int, Query(ge=1, le=MOST_ROWS)] = 100,
+    ) -> dict[str, Any]:
+        start, end = _seconds(start_date or start_time, -math.inf), _seconds(end_date or end_time, math.inf)
+        found = [
+            one
+            for one in log.newest_first()
+            if start <= one.time <= end and metric_name in (None, one.metric) and severity in (None, one.severity)
+        ]
+        shown = [as_plain(one) for one in found[skip : skip + limit]]
+        return {"total": len(found), "skip": skip, "limit": limit, "anomalies": shown}
+
+    @routes.post("/api/v1/anomalies", status_code=201, summary="Report what was found elsewhere")
+    def report(reported: Reported) -> dict[str, Any]:
+        time = _seconds(reported.timestamp, 0.0)
+        if not 0 < time <= service.now() + AHEAD_SECONDS:
+            raise HTTPException(422, "timestamp: expected a time since 1970, at most a day ahead")
+        anomaly = Anomaly(
+            id=uuid4().hex,
+            time=time,
+            worst_at=time,
+            ended_at=time,
+            metric=label_value(reported.metric_name),
+            labels=reported.labels,
+            value=reported.value,
+            expected=reported.expected_value,
+            score=reported.anomaly_score,
+            severity=reported.severity,
+            algorithm=reported.algorithm,
+            source="reported",
+        )
+        log.put(anomaly)
+        return as_plain(anomaly)
+
+    @routes.get("/api/v1/anomalies/stats", summary="How many were found, by query and by severity")
+    def stats() -> dict[str, Any]:
+        found = log.newest_first()
+        return {
+            "total_anomalies": len(found),
+            "by_severity": _by_severity(found),
+            "by_metric": dict(Counter(one.metric for one in found)),
+            "by_algorithm": dict(Counter(one.algorithm for one in found)),
+            "precision": {
+                component: verdicts[True] / (verdicts[True] + verdicts[False])
+                for component, verdicts in log.verdicts_by_component().items()
+            },
+        }
+
+    @routes.get("/api/v1/anomalies/stats/summary", summary="The last hours in numbers")
+    def summary(hours: Annotated[float, Query(gt=0, le=24 * 366)] = 24) -> dict[str, Any]:
+        since = service.now() - hours * 3600
+        found = [one for one in log.newest_first() if one.time >= since]
+        said = Counter(one.confirmed for one in found)
+        return {
+            "time_range_hours": hours,
+            "total_anomalies": len(found),
+            "by_severity": _by_severity(found),
+            "confirmed": said[True],
+            "false_positives": said[False],
+            "pending_review": said[None],
+        }
+
+    @routes.get("/api/v1/anomalies/{id}", summary="One of them")
+    def anomaly(identifier: Identifier) -> dict[str, Any]:
+        found = log.get(identifier)
+        if found is None:
+            raise HTTPException(404, "no such anomaly")
+        return as_plain(found)
+
+    @routes.post("/api/v1/anomalies/{id}/confirm", summary="Say whether it was one; learning takes note")
+    def confirm(
+        request: Request,
+        identifier: Identifier,
+        confirmed: bool,
+        user: Annotated[str | None, Query(max_length=MOST_CHARACTERS)] = None,
+    ) -> dict[str, Any]:
+        by: Principal = request.scope.get("principal", ANYBODY)
+        found = log.confirm(identifier, confirmed, user or by.id or None, service.now())
+        if found is None:
+            raise HTTPException(404, "no such anomaly")
+        return as_plain(found)
+
+
+def as_plain(one: Anomaly) -> dict[str, Any]:
+    """An anomaly as it is answered."""
+    return {
+        "id": one.id,
+        "metric_name": one.metric,
+        "series": one.series,
+        "labels": one.labels,
+        "timestamp": _written(one.time),
+        "worst_at": _written(one.worst_at),
+        "ended_at": None if one.ended_at is None else _written(one.ended_at),
+        "value": _finite(one.value),
+        "expected_value": _finite(one.expected),
+        "lower": _finite(one.lower),
+        "upper": _finite(one.upper),
+        "anomaly_score": _finite(one.score),
+        "severity": one.severity,
+        "algorithm": one.algorithm,
+        "explanation": {key: _finite(value) for key, value in one.explanation.items()},
+        "baseline_version": one.baseline_version,
+        "context": one.context,
+        "source": one.source,
+        "live": one.live,
+        "confirmed": one.confirmed,
+        "confirmed_by": one.confirmed_by,
+        "confirmed_at": None if one.confirmed_at is None else _written(one.confirmed_at),
+    }
+
+
+# -- what was learned
+
+
+def _add_learning(routes: APIRouter, service: AnomalyService) -> None:
+    @routes.post("/api/v1/models/{id}/train", status_code=202, summary="Learn a query anew, soon")
+    def train(identifier: Identifier) -> dict[str, str]:
+        if not service.train(identifier):
+            raise HTTPException(404, "no such query")
+        return {"id": identifier, "status": "scheduled"}
+
+    @routes.post("/api/v1/models/{id}/rollback", summary="Judge by an older version until the next learning")
+    def rollback(identifier: Identifier, version: Annotated[str, Query(max_length=MOST_CHARACTERS)]) -> dict[str, str]:
+        try:
+            service.roll_back(identifier, version)
+        except KeyError:
+            raise HTTPException(404, "no such query") from None
+        except Unusable as error:
+            raise HTTPException(409, str(error)) from None
+        return {"id": identifier, "version": version}
+
+    @routes.post("/api/v1/events", status_code=201, summary="Tell of an event during which another normal holds")
+    def happened(happening: Happening) -> dict[str, Any]:
+        start = _seconds(happening.timestamp, service.now())
+        if abs(start - service.now()) > 7 * 86_400:
+            raise HTTPException(422, "timestamp: expected a time within a week")
+        event = Event(happening.kind, start, start + happening.duration_seconds)
+        try:
+            service.events.add(event)
+        except OSError as error:
+            raise HTTPException(503, f"the event cannot be kept: {error.strerror}") from None
+        return {"kind": event.kind, "start": _written(event.start), "end": _written(event.end)}
+
+
+def baselines(service: AnomalyService) -> list[dict[str, Any]]:
+    """The baseline of each query, as it is answered among the models."""
+    return [
+        {
+            "id": name,
+            "kind": "baseline",
+            "expr": query.config.expr,
+            "ready": query.is_ready,
+            "version": query.version,
+            "versions": service.versions(name),
+            "trained_at": _written(query.learned_at) if query.is_ready else None,
+            "training_seconds": round(query.seconds, 3),
+            "points": query.points,
+            "series": len(query.series),
+            "series_warming_up": len(query.unlearned),
+            "algorithm": query.config.options.algorithm,
+            "group": query.config.group,
+            "error": _error(query),
+        }
+        for name, query in service.queries.items()
+    ]
+
+
+# -- the series
+
+
+class _Labelled(Collector):
+    """The gauges of the series with the labels of where they come from."""
+
+    def __init__(self, service: AnomalyService) -> None:
+        self._service = service
+
+    def collect(self) -> Any:
+        """The families of one page."""
+        return self._service.labelled()
+
+
+def _add_series(routes: APIRouter, service: AnomalyService) -> None:
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Labelled(service))
+
+    @routes.get("/metrics/anomalies", summary="Scores and bands with the labels of the series themselves")
+    def labelled() -> Response:
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+    @routes.get("/api/v1/metrics/{name}/data", summary="Course of the series of a query, with score and band")
+    def data(
+        name: str,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        step: Annotated[float | None, Query(gt=0)] = None,
+        series: str | None = None,
+    ) -> dict[str, Any]:
+        query = service.queries.get(name)
+        if query is None:
+            raise HTTPException(404, "no such query")
+        first, last = _seconds(start, -math.inf), _seconds(end, math.inf)
+        with query.lock:
+            courses = [_course(one, first, last, step) for one in query.series.values() if series in (None, one.id)]
+        return {"metric_name": name, "expr": query.config.expr, "step": step, "series": courses}
+
+
+def _course(one: WatchedSeries, start: float, end: float, step: float | None) -> dict[str, Any]:
+    """The points of one series, at least a step apart."""
+    points: list[dict[str, Any]] = []
+    last = -math.inf
+    for point in one.course:
+        if start <= point.time <= end and (step is None or point.time - last >= step):
+            last = point.time
+            fields = {name: _finite(getattr(point, name)) for name in ("value", "score", "expected", "lower", "upper")}
+            points.append({"timestamp": _written(point.time), **fields})
+    return {"series": one.id, "labels": one.labels, "points": points}
+
+
+# -- health
+
+
+def _add_health(routes: APIRouter, service: AnomalyService, history: Recorder | None) -> None:
+    @routes.get("/health", summary="Whether it answers")
+    def health() -> dict[str, str]:
+        return {"status": "healthy", "version": VERSION}
+
+    @routes.get("/api/v1/health/detailed", summary="Whether what belongs to the service is well")
+    def detailed() -> dict[str, Any]:
+        services = {"exporter": "healthy"}
+        if history is not None:
+            services["database"] = "healthy" if history.is_up else "unhealthy"
+        if service.prometheus is not None:
+            services["prometheus"] = "healthy" if service.prometheus.is_well() else "unhealthy"
+        queries = {name: {"status": _status(query), "error": _error(query)} for name, query in service.queries.items()}
+        if queries:
+            failing = any(query["status"] == "unhealthy" for query in queries.values())
+            services["anomalies"] = "degraded" if failing else "healthy"
+        status = "healthy" if set(services.values()) == {"healthy"} else "degraded"
+        return {
+            "status": status,
+            "timestamp": _written(service.now()),
+            "version": VERSION,
+            "services": services,
+            "queries": queries,
+        }
+
+
+def _status(query: WatchedQuery) -> str:
+    if query.is_warming_up:
+        return "warming_up"
+    return "unhealthy" if query.error else "healthy"
+
+
+def _error(query: WatchedQuery) -> str | None:
+    return None if query.error is None else str(query.error)
+
+
+def _seconds(moment: datetime | float | None, otherwise: float) -> float:
+    """Seconds since 1970; a time without a zone is in UTC."""
+    if moment is None:
+        return otherwise
+    if isinstance(moment, datetime):
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    return float(moment)
+
+
+def _written(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat()
+
+
+def _finite(value: Any) -> Any:
+    """JSON knows no NaN."""
+    return None if isinstance(value, float) and not math.isfinite(value) else msgspec.to_builtins(value)
+
+
+def _by_severity(found: list[Anomaly]) -> dict[str, int]:
+    counts = Counter(one.severity for one in found)
+    return {severity: counts[severity] for severity in SEVERITIES}

@@ -1,0 +1,353 @@
+"""Learned normal at work, over series in memory: from the first learning to incidents, through all that can fail."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from exporter.anomalies.blocks import ReadError
+from exporter.anomalies.events import Event
+from exporter.anomalies.service import AnomalyService
+from exporter.learned_config import AnomalyQuery, Training
+from tests.exporter.anomalies.conftest import DAY, NOW, STEP, Recorded, daily, exposed, run
+from tests.exporter.conftest import Clock
+
+Build = Callable[..., AnomalyService]
+LOAD = AnomalyQuery(name="load", expr="load", min_deviation=5)
+
+
+def with_load(begin: float, end: float, level: float = 30.0) -> Callable[[np.ndarray], np.ndarray]:
+    """The daily load, so much higher from begin to end."""
+    return lambda times: daily(times) + np.where((times >= begin) & (times <= end), level, 0.0)
+
+
+def test_before_it_has_learned_it_reads_nothing_and_is_not_ready(
+    service: Build, recorded: Recorded, clock: Clock
+) -> None:
+    recorded.add("load", daily)
+    watched = service(LOAD)
+    run(watched, clock, 3)
+    assert recorded.reads == []
+    assert exposed(watched)["vedette_baseline_ready"] == [({"query": "load"}, 0)]
+    assert "vedette_anomaly_score" not in exposed(watched)
+
+
+def test_it_learns_a_week_and_is_quiet_on_what_it_knows(service: Build, recorded: Recorded, clock: Clock) -> None:
+    series = recorded.add("load", daily, instance="a")
+    watched = service(LOAD)
+    assert watched.train_due(clock.now) == "load"
+    assert recorded.reads == [("load", NOW - 60 - 7 * DAY + STEP, NOW - 60)]
+    run(watched, clock, 60)
+    assert watched.log.newest_first() == []
+    page = exposed(watched)
+    labels = {"query": "load", "series": series}
+    [(_, value)], [(_, lower)], [(_, upper)] = (page[f"vedette_anomaly_{name}"] for name in ("value", "lower", "upper"))
+    assert page["vedette_anomaly_score"][0][0] == labels
+    assert page["vedette_baseline_points"] == [({"query": "load"}, 7 * 1440)]
+    assert lower < value < upper
+
+
+def test_a_load_at_the_wrong_time_becomes_one_incident_that_says_why(
+    service: Build, recorded: Recorded, clock: Clock
+) -> None:
+    series = recorded.add("load", with_load(NOW + 600, NOW + 1500), instance="a")
+    watched = service(LOAD)
+    watched.train_due(clock.now)
+    run(watched, clock, 18)
+    assert exposed(watched)["vedette_anomaly_incidents_open"] == [({"query": "load"}, 1)]
+    assert exposed(watched)["vedette_anomaly_series_info"] == [
+        ({"query": "load", "series": series, "name": "instance:a"}, 1)
+    ]
+    shares = [value for _, value in exposed(watched)["vedette_anomaly_component_ratio"]]
+    assert abs(sum(shares) - 1) < 0.01
+    run(watched, clock, 40)
+    [found] = watched.log.newest_first()
+    assert (found.metric, found.series, found.labels) == ("load", series, {"instance": "a"})
+    assert (found.time, found.live) == (NOW + 600, True)
+    assert found.ended_at is not None
+    assert found.value > (found.upper or 0) > (found.expected or 0)
+    assert "instead of about" in found.explanation["sentence"]
+    assert found.baseline_version == watched.queries["load"].version
+    assert exposed(watched)["vedette_anomaly_incidents_open"] == [({"query": "load"}, 0)]
+    assert exposed(watched)["vedette_anomaly_incidents_total"] == [({"query": "load"}, 1)]
+
+
+def test_one_odd_point_is_no_incident(service: Build, recorded: Recorded, clock: Clock) -> None:
+    recorded.add("load", with_load(NOW + 600, NOW + 600))
+    watched = service(LOAD)
+    watched.train_due(clock.now)
+    run(watched, clock, 30)
+    assert watched.log.newest_first() == []
+
+
+def test_an_hour_without_prometheus_is_caught_up_with_and_alarms_nobody(
+    service: Build, recorded: Recorded, clock: Clock
+) -> None:
+    series = recorded.add("load", with_load(NOW + 900, NOW + 2400))
+    watched = service(LOAD)
+    watched.train_due(clock.now)
+    run(watched, clock, 5)
+    recorded.broken = ReadError("unreachable", "load: it is down")
+    run(watched, clock, 60)
+    page = exposed(watched)
+    assert ({"query": "load", "reason": "unreachable"}, 60) in page["vedette_anomaly_read_errors_total"]
+    assert "vedette_anomaly_score" not in page  # a frozen gauge would be scraped as fresh
+    recorded.broken = None
+    run(watched, clock, 10)
+    [found] = watched.log.newest_first()
+    assert (found.live, found.time) == (False, NOW + 900)
+    assert exposed(watched)["vedette_anomaly_incidents_total"] == [({"query": "load"}, 0)]
+    assert exposed(watched)["vedette_anomaly_incidents_open"] == [({"query": "load"}, 0)]
+    assert len(watched.queries["load"].series[series].course) > 10
+
+
+def test_while_the_server_is_away_it_is_asked_once_a_round(service: Build, recorded: Recorded, clock: Clock) -> None:
+    names = ("one", "two", "three")
+    for name in names:
+        recorded.add(name, daily)
+    watched = service(*(AnomalyQuery(name=name, expr=name) for name in names))
+    for _ in names:
+        watched.train_due(clock.now)
+    asked = 0
+
+    def refuse(*_: Any, **__: Any) -> Any:
+        nonlocal asked
+        asked += 1
+        raise ReadError("unreachable", "it is down")
+
+    recorded.range = refuse  # type: ignore[method-assign]
+    run(watched, clock, 5)
+    assert asked == 5
+    errors = exposed(watched)["vedette_anomaly_read_errors_total"]
+    assert [value for labels, value in errors if labels["reason"] == "unreachable"] == [5, 5, 5]
+
+
+def test_a_series_that_went_away_has_no_score_and_comes_back(service: Build, recorded: Recorded, clock: Clock) -> None:
+    recorded.add("load", daily)
+    watched = service(LOAD)
+    watched.train_due(clock.now)
+    recorded.gone.append((NOW + 300, NOW + 1500))
+    run(watched, clock, 20)
+    assert "vedette_anomaly_score" not in exposed(watched)
+    assert exposed(watched)["vedette_anomaly_last_point_timestamp_seconds"] == [({"query": "load"}, NOW + 240)]
+    run(watched, clock, 10)
+    assert "vedette_anomaly_score" in exposed(watched)
+    assert watched.log.newest_first() == []
+
+
+def test_the_first_window_of_a_rate_after_a_gap_is_not_judged(service: Build, recorded: Recorded, clock: Clock) -> None:
+    rate = AnomalyQuery(name="rate", expr="rate(x_total[5m])")
+    recorded.add(rate.expr, with_load(NOW + 1500, NOW + 1500 + 240))
+    watched = service(rate)
+    watched.train_due(clock.now)
+    recorded.gone.append((NOW + 300, NOW + 1440))
+    run(watched, clock, 45)
+    counters = exposed(watched)["vedette_anomaly_points_skipped_total"]
+    skipped = {labels["reason"]: value for labels, value in counters}
+    assert skipped["after_gap"] == 5
+    assert watched.log.newest_first() == []
+
+
+def test_a_new_series_warms_up_and_is_learned_once_it_has_points_enough(
+    service: Build, recorded: Recorded, clock: Clock
+) -> None:
+    recorded.add("load", daily, instance="old")
+    watched = service(LOAD, min_points=60)
+    watched.train_due(clock.now)
+    began = clock.now
+    recorded.add("load", lambda times: np.where(times > began, daily(times, 2), np.nan), instance="new")
+    run(watched, clock, 30)
+    states = {labels["state"]: value for labels, value in exposed(watched)["vedette_anomaly_series"]}
+    assert states == {"ready": 1, "warming_up": 1}
+    assert watched.train_due(clock.now) is None
+    run(watched, clock, 40)
+    assert watched.train_due(clock.now) == "load"
+    states = {labels["state"]: value for labels, value in exposed(watched)["vedette_anomaly_series"]}
+    assert states == {"ready": 2, "warming_up": 0}
+
+
+def test_a_query_that_fails_says_so_and_the_others_go_on(service: Build, recorded: Recorded, clock: Clock) -> None:
+    recorded.add("load", daily)
+    watched = service(LOAD, AnomalyQuery(name="short", expr="short"))
+    recorded.add("short", lambda times: np.where(times > NOW - 600, 1.0, np.nan))
+    assert {watched.train_due(clock.now), watched.train_due(clock.now)} == {"load", "short"}
+    assert watched.train_due(clock.now) is None
+    assert "warming up, 9 points of the 1000" in str(watched.queries["short"].error)
+    assert watched.queries["load"].is_ready
+    clock.now += 61
+    assert watched.train_due(clock.now) == "short"
+
+
+def test_no_baseline_is_swapped_while_an_incident_lasts(service: Build, recorded: Recorded, clock: Clock) -> None:
+    series = recorded.add("load", with_load(NOW + 600, NOW + 1500))
+    watched = service(LOAD)
+    watched.train_due(clock.now)
+    run(watched, clock, 18)
+    before = watched.queries["load"].series[series].ordinary
+    watched.train("load")
+    assert watched.train_due(clock.now) == "load"
+    assert watched.queries["load"].series[series].ordinary is before
+    run(watched, clock, 70)
+    assert watched.train_due(clock.now) == "load"
+    assert watched.queries["load"].series[series].ordinary is not before
+    assert len(watched.log.newest_first()) == 1  # nothing was found twice
+
+
+def test_learning_anew_finds_nothing_twice_and_misses_nothing(service: Build, recorded: Recorded, clock: Clock) -> None:
+    recorded.add("load", with_load(NOW + 600, NOW + 1500))
+    watched = service(LOAD)
+    watched.train_due(clock.now)
+    run(watched, clock, 5)
+    watched.train("load")
+    watched.train_due(clock.now)
+    run(watched, clock, 50)
+    assert [found.time for found in watched.log.newest_first()] == [NOW + 600]
+
+
+def test_a_learning_that_took_long_is_no_pause_and_ends_no_incident(
+    service: Build, recorded: Recorded, clock: Clock
+) -> None:
+    recorded.add("load", with_load(NOW + 600, NOW + 1800))
+    watched = service(LOAD)
+    watched.train_due(clock.now)
+    run(watched, clock, 18)
+    watched.roll_back("load", watched.queries["load"].version)  # as if it had ended at the first learning's last point
+    run(watched, clock, 1)
+    [found] = watched.log.newest_first()
+    assert (found.live, found.ended_at) == (True, None)
+    assert exposed(watched)["vedette_anomaly_incidents_open"] == [({"query": "load"}, 1)]
+    run(watched, clock, 40)
+    assert [one.time for one in watched.log.newest_first()] == [NOW + 600]
+
+
+def test_a_learning_that_ends_while_a_query_is_read_leaves_no_gap_in_what_it_knows(
+    service: Build, recorded: Recorded, clock: Clock
+) -> None:
+    series = recorded.add("load", daily)
+    watched = service(LOAD)
+    watched.train_due(clock.now)
+    run(watched, clock, 10)
+    query, read, version = watched.queries["load"], recorded.range, watched.queries["load"].version
+
+    def learn_meanwhile(*asked: Any, **more: Any) -> Any:
+        recorded.range = read  # type: ignore[method-assign]
+        watched.roll_back("load", version)
+        return read(*asked, **more)
+
+    recorded.range = learn_meanwhile  # type: ignore[method-assign]
+    run(watched, clock, 1)
+    assert query.read_until == NOW - 60
+    run(watched, clock, 1)
+    assert query.series[series].known_until == query.read_until == clock.now - 60
+    assert recorded.reads[-1] == ("load", NOW, clock.now - 60)
+
+
+def test_a_restart_goes_on_with_what_was_learned(service: Build, recorded: Recorded, clock: Clock) -> None:
+    recorded.add("load", daily)
+    first = service(LOAD)
+    first.train_due(clock.now)
+    run(first, clock, 5)
+    second = service(LOAD)
+    second.restore()
+    assert second.queries["load"].version == first.queries["load"].version
+    assert second.train_due(clock.now) is None
+    run(second, clock, 5)
+    run(first, clock, 0)
+    first.tick(clock.now)
+    score = exposed(second)["vedette_anomaly_score"]
+    assert score == exposed(first)["vedette_anomaly_score"]
+
+
+def test_what_people_confirmed_is_no_example_of_normal(service: Build, recorded: Recorded, clock: Clock) -> None:
+    series = recorded.add("load", with_load(NOW + 600, NOW + 1800))
+    watched = service(LOAD)
+    watched.train_due(clock.now)
+    run(watched, clock, 60)
+    [found] = watched.log.newest_first()
+    watched.log.confirm(found.id, True, "me", clock.now)
+    [span] = watched.log.not_normal("load", series)
+    assert span.start == NOW + 600
+    assert span.end >= NOW + 1800
+    watched.train("load")
+    watched.train_due(clock.now)
+    assert watched.queries["load"].points == 7 * 1440
+    assert exposed(watched)["vedette_anomaly_precision_ratio"] == [({"query": "load"}, 1)]
+
+
+def test_what_is_odd_otherwise_is_normal_during_an_event_that_was_learned(
+    service: Build, recorded: Recorded, clock: Clock
+) -> None:
+    deployments = [NOW - days * DAY for days in range(1, 7)] + [NOW + 600]
+
+    def values(times: np.ndarray) -> np.ndarray:
+        busy = np.zeros(len(times), bool)
+        for begin in deployments:
+            busy |= (times >= begin) & (times <= begin + 1800)
+        return daily(times) + np.where(busy, 30, 0)
+
+    recorded.add("load", values)
+    watched = service(LOAD)
+    for begin in deployments:
+        watched.events.add(Event("deployment", begin, begin + 1800))
+    watched.train_due(clock.now)
+    run(watched, clock, 40)
+    assert watched.log.newest_first() == []
+
+
+def test_a_query_over_its_budget_mutes_itself(service: Build, recorded: Recorded, clock: Clock) -> None:
+    recorded.add("load", with_load(NOW + 600, NOW + 1200))
+    watched = service(LOAD, incidents_per_week=1)
+    watched.train_due(clock.now)
+    run(watched, clock, 30)
+    assert exposed(watched)["vedette_anomaly_muted"] == [({"query": "load"}, 0)]
+    [found] = watched.log.newest_first()
+    watched.log.put(type(found)(**{**{f: getattr(found, f) for f in found.__struct_fields__}, "id": "another"}))
+    assert exposed(watched)["vedette_anomaly_muted"] == [({"query": "load"}, 1)]
+
+
+def test_each_night_it_learns_anew(service: Build, recorded: Recorded, clock: Clock) -> None:
+    recorded.add("load", daily)
+    watched = service(LOAD, training=Training(at="02:00", spread=60.0))
+    watched.train_due(clock.now)
+    assert watched.train_due(NOW + 13.9 * 3600) is None
+    assert watched.train_due(NOW + 14.1 * 3600) == "load"
+    assert len(watched.versions("load")) == 2
+
+
+def test_the_series_own_labels_are_on_a_page_of_their_own(service: Build, recorded: Recorded, clock: Clock) -> None:
+    series = recorded.add("load", daily, __name__="load", instance="a", query="x")
+    watched = service(LOAD)
+    watched.train_due(clock.now)
+    run(watched, clock, 3)
+    [sample] = next(iter(watched.labelled())).samples
+    assert sample.labels == {"instance": "a", "exported_query": "x", "query": "load", "series": series}
+
+
+def test_members_that_are_odd_only_together_are_found_and_named(
+    service: Build, recorded: Recorded, clock: Clock
+) -> None:
+    def same(times: np.ndarray) -> np.ndarray:
+        return daily(times, 1)
+
+    def apart(times: np.ndarray) -> np.ndarray:
+        usual = daily(times, 1)
+        ordinary = 50 + 20 * np.sin(2 * np.pi * times / DAY)
+        return np.where(times < NOW + 600, usual, 2 * ordinary - usual)
+
+    queries = [AnomalyQuery(name=name, expr=name, group="host") for name in ("one", "two")]
+    recorded.add("one", same, instance="a")
+    recorded.add("two", apart, instance="a")
+    watched = service(*queries)
+    watched.train_due(clock.now)
+    watched.train_due(clock.now)
+    run(watched, clock, 10)
+    [(labels, before)] = exposed(watched)["vedette_group_anomaly_score"]
+    assert labels == {"group": "host"}
+    assert before < 1
+    run(watched, clock, 20)
+    run(watched, clock, 20)
+    assert exposed(watched)["vedette_group_anomaly_incidents_open"] == [({"group": "host"}, 1)]
+    shares = [value for _, value in exposed(watched)["vedette_group_anomaly_member_ratio"]]
+    assert len(shares) == 2
+    assert abs(sum(shares) - 1) < 0.01
+    assert watched.log.newest_first() == []  # neither is odd by itself

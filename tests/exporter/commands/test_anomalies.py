@@ -1,0 +1,68 @@
+"""`vedette anomalies replay`, and `vedette backtest` on an expression, as far as they need no server."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from exporter.__main__ import main
+
+Call = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def call(capsys: pytest.CaptureFixture[str]) -> Call:
+    """Run `vedette …`: exit code and standard error."""
+
+    def run(*arguments: str) -> tuple[int, str]:
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        return int(ended.value.code or 0), capsys.readouterr().err
+
+    return run
+
+
+def config(folder: Path, text: str) -> str:
+    path = folder / "v.yml"
+    path.write_text(f"anomalies:\n  prometheus: {{url: http://127.0.0.1:9, retries: 0}}\n{text}")
+    return str(path)
+
+
+def test_without_a_prometheus_it_says_what_is_missing(call: Call) -> None:
+    expected = "vedette: no Prometheus to read: expected anomalies.prometheus.url in the configuration\n"
+    assert call("anomalies", "replay") == (1, expected)
+    assert call("backtest", "--expr", "up") == (1, expected)
+
+
+def test_without_a_query_it_says_so(call: Call, tmp_path: Path) -> None:
+    code, said = call("anomalies", "--config", config(tmp_path, ""), "replay")
+    assert (code, said.startswith("vedette: no query to replay")) == (1, True)
+
+
+def test_each_query_that_cannot_be_read_is_named(call: Call, tmp_path: Path) -> None:
+    file = config(tmp_path, "  queries: [{name: a, expr: up}, {name: b, expr: up}]\n")
+    code, said = call("anomalies", "replay", "--config", file)
+    assert code == 1
+    assert said.splitlines() == [
+        "a: http://127.0.0.1:9 cannot be reached: Connection refused",
+        "b: http://127.0.0.1:9 cannot be reached: Connection refused",
+        "vedette: none of the queries could be read",
+    ]
+    assert call("anomalies", "replay", "--config", file, "--query", "a")[1].count("a: ") == 1
+
+
+@pytest.mark.parametrize("days", ["0", "-1", "x", "nan", "1e9"])
+def test_days_are_a_number_above_zero(call: Call, days: str) -> None:
+    code, said = call("anomalies", "replay", "--days", days)
+    assert (code, "is no number of days" in said) == (2, True)
+
+
+def test_a_backtest_is_of_a_file_or_of_an_expression(call: Call, tmp_path: Path) -> None:
+    expected = "vedette: expected a FILE.csv or --expr, one of the two\n"
+    assert call("backtest") == (1, expected)
+    assert call("backtest", "x.csv", "--expr", "up") == (1, expected)
+    code, said = call("backtest", "--config", config(tmp_path, ""), "--expr", "x_total")
+    assert (code, said) == (
+        1,
+        "vedette: --expr: x_total is a counter: expected rate(x_total[5m]), or increase, instead of its level\n",
+    )
