@@ -67,9 +67,9 @@ from exporter.tls import WebFile
 from exporter.web.guard import with_headers
 
 log = logging.getLogger(__name__)
-#: how long a stop waits for each of: requests in hand, what was read of files, the queue, learned series, the history;
-#: with the reconciler 16 s in all
-STOP_SECONDS = 3.0
+#: how long a stop waits for requests in hand, and then for what was read, the queue and the history together: with the
+#: last snapshot that is an end within ten seconds. What is not judged by then is judged after the next start
+REQUEST_SECONDS, STOP_SECONDS = 2, 6.0
 
 
 @dataclass(frozen=True)
@@ -281,7 +281,7 @@ class Service:
             server_header=False,
             proxy_headers=False,
             log_config=None,
-            timeout_graceful_shutdown=int(STOP_SECONDS),
+            timeout_graceful_shutdown=REQUEST_SECONDS,
         )
         settings.load()
         settings.ssl = web.server_context() if web else None
@@ -337,15 +337,20 @@ class Service:
 
     def _stop(self) -> None:
         """Sources first, so that what they handed over is judged; then the state as it is."""
-        if self._drop and not self._drop.stop(STOP_SECONDS):
+        end = time.monotonic() + STOP_SECONDS
+
+        def left() -> float:
+            return min(max(end - time.monotonic(), 0.2), STOP_SECONDS / 2)
+
+        if self._drop and not self._drop.stop(left()):
             log.error("stopped before all that was read of the drop directory was judged")
-        if not self.pipeline.stop(STOP_SECONDS):
+        if not self.pipeline.stop(left()):
             log.error("stopped before all queued queries were judged", extra={"queries": self.pipeline.waiting})
-        if not self.anomalies.stop(STOP_SECONDS):
+        if not self.anomalies.stop(left()):
             log.error("stopped while a query was read or learned")
         if self._reconciler is not None:
-            self._reconciler.stop(1.0)
-        if self.history is not None and not self.history.stop(STOP_SECONDS):
+            self._reconciler.stop(min(left(), 1.0))
+        if self.history is not None and not self.history.stop(left()):
             log.error("stopped before all of the history was written")
         self.keeper.stop()
         self._journal.stop()
