@@ -27,7 +27,7 @@ from soak.service import eventually
 CONFIG = """
 defaults:
   detectors: [confidence, repetition: {{max_history_size: 100}}, similarity: {{max_history_size: 100}}]
-limits: {{models: 8, body_queries: 200}}
+limits: {{models: 8, evidence_bytes: 4MiB, body_queries: 200}}
 storage: {{path: {folder}/state, snapshot_interval: 1h, sync: false}}
 """
 #: part of the bodies after which memory is looked at for the first time

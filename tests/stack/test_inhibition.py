@@ -47,7 +47,7 @@ PAIRS = {
     "only of the same model": (at("warning", SHARE), at("info", SHARE), {"model": "other"}),
     "only of the same alert": (at("warning", SHARE), at("info", SHARE), {"alertname": "VedetteOther"}),
     "a cluster mutes clients that only variants speak against": (CLUSTER, at("warning", VARIANTS), {"family": ""}),
-    "a cluster mutes no page": (CLUSTER, at("warning", VARIANTS), {"severity": "critical"}),
+    "a cluster mutes no page": (CLUSTER, at("warning", VARIANTS), {"severity": "critical", "client": "c2"}),
     "a cluster mutes no client of another model": (CLUSTER, at("warning", VARIANTS), {"model": "other"}),
     "only of the same job": (at("warning", SHARE), at("info", SHARE), {"job": "another"}),
 }
