@@ -107,6 +107,7 @@ class Service:
         self._ledger = ledger = Ledger(self.pipeline, self._journal, storage.sync)
         self._push = push = PushIntake(ledger, duplicates, limits)
         self._detect = detect = DetectIntake(ledger, duplicates, limits)
+        detect.is_silent = config.sources.detect.answer == "silent"
         self._samples = {
             "inference": SampleIntake("inference", inference.decode, ledger, limits),
             "custom": SampleIntake("custom", custom.decode, ledger, limits, admit=self.pipeline.custom.admit),
@@ -235,6 +236,7 @@ class Service:
         change = difference(self.exposed.config, config, seen=list(models.by_label))
         self.pipeline.between(lambda: self._watch(config))
         self._push.limits = self._detect.limits = self.connections.limits = config.limits
+        self._detect.is_silent = config.sources.detect.answer == "silent"
         for intake in self._samples.values():
             intake.limits = config.limits
         if self._drop:

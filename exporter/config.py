@@ -296,10 +296,17 @@ class DropDirectory(Record, frozen=True, kw_only=True):
     done: Literal["move", "delete"] = "move"
 
 
+class Detect(Record, frozen=True, kw_only=True):
+    """What `/detect` answers: the verdicts of the detectors, or only that the query was judged."""
+
+    answer: Literal["verdict", "silent"] = "verdict"
+
+
 class Sources(Record, frozen=True, kw_only=True):
-    """Where queries come from besides HTTP."""
+    """Where queries come from besides pushes."""
 
     drop_directory: DropDirectory | None = None
+    detect: Detect = Detect()
 
 
 class Storage(Record, frozen=True, kw_only=True):

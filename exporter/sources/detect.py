@@ -76,6 +76,8 @@ class DetectIntake:
     ) -> None:
         self._ledger, self._duplicates, self._clock = ledger, duplicates, clock
         self.limits = limits
+        #: whether who asks learns only that the query was judged
+        self.is_silent = False
         self.counts = IntakeCounts()
         self._turn: list[Waiting] = []
         #: of queries with an id, given or still to come
@@ -150,7 +152,7 @@ class DetectIntake:
 
     def _offer(self, loop: asyncio.AbstractEventLoop, turn: list[Waiting], found: Sorted, sender: str) -> None:
         def done(outcomes: Sequence[Sequence[Outcome]]) -> None:
-            replies = [_written(said) for said in outcomes]
+            replies = [_written(said, self.is_silent) for said in outcomes]
             loop.call_soon_threadsafe(_answer, turn, replies)
 
         def settled(error: Exception | None) -> None:
@@ -201,7 +203,7 @@ class DetectIntake:
         """Keep the answers to queries that were judged again at the start, for senders who did not get theirs."""
         for query, said in zip(delivery.queries, outcomes, strict=True):
             answer = Answer(lambda reply: None)
-            answer.give(_written(said))
+            answer.give(_written(said, self.is_silent))
             self._keep([Waiting(query, b"", answer, delivery.sender)])
 
     def _forget(self, turn: list[Waiting]) -> None:
@@ -237,9 +239,9 @@ def _answer(turn: list[Waiting], replies: Sequence[Reply]) -> None:
         waiting.answer.give(given)
 
 
-def _written(outcomes: Sequence[Outcome]) -> Reply:
+def _written(outcomes: Sequence[Outcome], is_silent: bool) -> Reply:
     try:
-        return reply(outcomes)
+        return silent_reply(outcomes) if is_silent else reply(outcomes)
     except Exception as error:  # what a plug-in put into its metadata; the others of the turn still wait
         log.warning("an answer cannot be written", extra={"error": str(error)})
         return refusal(500, "the answer cannot be written as JSON")
@@ -266,6 +268,13 @@ def reply(outcomes: Sequence[Outcome]) -> Reply:
     flagged = [outcome for outcome in judged if outcome.is_suspicious]
     top = max(flagged, key=_excess) if flagged else judged[0]
     return Reply(200, to_json(Verdict(bool(flagged), top.confidence, top.reason, top.metadata, outcomes)))
+
+
+def silent_reply(outcomes: Sequence[Outcome]) -> Reply:
+    """The answer that tells nothing: an attacker who asks would learn from verdicts how to avoid them."""
+    if not any(outcome.status == "ok" for outcome in outcomes):
+        return refusal(422, "no detector could judge this query")
+    return Reply(200, b'{"status":"judged"}')
 
 
 def _excess(outcome: Outcome) -> float:

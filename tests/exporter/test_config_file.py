@@ -131,7 +131,7 @@ REFUSED = {
     "known: alarm_hold, allow, enabled, profile, templates; did you mean profile?",
     "models:\n- name: m\n  modalty: text": f"3: models[0].modalty: unknown key; known: {MODEL_KEYS}; "
     "did you mean modality?",
-    "sources: {directory: {path: x}}": "1: sources.directory: unknown key; known: drop_directory; "
+    "sources: {directory: {path: x}}": "1: sources.directory: unknown key; known: detect, drop_directory; "
     "did you mean drop_directory?",
     "sources: {drop_directory: {path: x, after: y}}": "1: sources.drop_directory.after: unknown key; known: done, path",
     "storage:\n  paths: x": (

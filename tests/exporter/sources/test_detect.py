@@ -151,6 +151,17 @@ def test_a_query_that_no_detector_could_judge_is_422_with_the_reasons(
     assert [detection["status"] for detection in said["detections"]] == ["error", "skipped"]
 
 
+def test_a_silent_intake_judges_and_counts_and_tells_nothing(make: Make, config: Build, length: DetectorConfig) -> None:
+    intake = make(config(length))
+    intake.is_silent = True
+    sure, unsure = {"input": "short", "id": "1"}, {"input": "a much longer text", "id": "2"}
+    assert intake.ask(sure, unsure) == [(200, {"status": "judged"})] * 2
+    assert intake.ask(unsure) == [(200, {"status": "judged"})]
+    [tally] = intake.pipeline.models.of(None).tallies
+    assert (tally.judgements, tally.flags) == (2, 2)
+    assert intake.ask({"input": "boom"}) == [(422, {"detail": "no detector could judge this query"})]
+
+
 def test_a_threshold_of_0_is_furthest_exceeded() -> None:
     def flagged(name: str, score: float, threshold: float) -> Outcome:
         metadata = {"detector": name, "score": score, "threshold": threshold}
