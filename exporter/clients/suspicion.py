@@ -155,6 +155,10 @@ class Suspicion:
         values, keys, readable = self._contents(kept)
         if len(values) < warm_up.FEWEST:
             raise ValueError(f"{len(values)} readable queries are too few to learn from; expected {warm_up.FEWEST}")
+        different = len(set(keys.tolist()))
+        if different < warm_up.FEWEST_DIFFERENT:
+            expected = warm_up.FEWEST_DIFFERENT
+            raise ValueError(f"{different} different queries are too few to learn from; expected {expected}")
         scores, labels = doubts([kept[place].model_output for place in readable])
         self.natural = Natural.of(values, keys, scores, labels, self.secret)
         self._clear_first()
@@ -188,13 +192,13 @@ class Suspicion:
         """What each kind of evidence adds, by how often it is natural now."""
         assert self.natural is not None
         self._counted = self._names - self._peers.off.keys()
-        rates = {bit.name: self._natural_rate(bit) for bit in BITS}
-        self._steps = [
-            steps(rates[bit.name], bit.p1) if bit.name not in self._peers.off else (0.0, 0.0) for bit in BITS
-        ]
-        self._cluster_odds = CLUSTER_OFTEN * rates["cluster"] / (1 - rates["cluster"])
+        off = self.natural.off.keys() | self._peers.off.keys()
+        rates = {bit.name: self._natural_rate(bit) for bit in BITS if bit.name not in off}
+        self._steps = [steps(rates[bit.name], bit.p1) if bit.name in rates else (0.0, 0.0) for bit in BITS]
+        in_clusters = rates.get("cluster", 0.0)
+        self._cluster_odds = CLUSTER_OFTEN * in_clusters / (1 - in_clusters)
         #: whether a repeat says anything: not in a small table, of which every row has come before
-        self._repeats_say = "exact_repeat" not in self._peers.off and "exact_repeat" not in self.natural.off
+        self._repeats_say = "exact_repeat" not in off
 
     def _cluster_miss(self, account: Account) -> float:
         """What a query outside clusters in alarm takes away: more where natural queries are often inside."""
@@ -249,7 +253,7 @@ class Suspicion:
             learned, when = self._first, self._first_times
             try:
                 self.calibrate(learned)
-            except ValueError:  # nothing that can be read: begin anew
+            except ValueError:  # nothing that can be read, or a probe alone: begin anew
                 self._clear_first()
             else:
                 self._take_in(learned, when)

@@ -20,8 +20,8 @@ from exporter.clients.bits import BITS, is_off, natural_rate
 
 #: queries that are learned from
 LEAST, MOST = 200, 1_000
-#: what a calibration from a file is refused below
-FEWEST = 20
+#: what a calibration is refused below, and how many of its queries must be different
+FEWEST, FEWEST_DIFFERENT = 20, NEIGHBOURS + 1
 #: the version of what is learned: state of another one is learned anew
 VERSION = 2
 

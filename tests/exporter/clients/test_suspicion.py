@@ -287,6 +287,33 @@ def test_a_bit_that_is_of_no_use_here_is_off_and_says_why() -> None:
     assert observe(model, natural(1, "again") * 100)[-1].level == "ok"
 
 
+def test_a_model_that_is_asked_one_thing_only_goes_on_warming_up() -> None:
+    model = Suspicion(Clients(), 7)
+    probes = [Query("are you there", [0.7, 0.3], client="probe", timestamp=float(n)) for n in range(3 * LEAST)]
+    assert {verdict.level for verdict in observe(model, probes)} == {"warming_up"}
+    observe(model, natural(LEAST, start=1e4))
+    assert model.is_warm
+
+
+def test_a_calibration_of_one_query_over_and_over_is_refused_in_words() -> None:
+    with pytest.raises(ValueError, match="1 different queries are too few to learn from; expected 6"):
+        Suspicion(Clients(), 7).calibrate(natural(1) * 300)
+
+
+def test_a_model_of_which_every_query_shares_its_pieces_with_others_is_judged() -> None:
+    random = np.random.default_rng(4)
+    bodies = ["".join(random.choice(list("abcdefghij "), 400)) for _ in range(8)]
+
+    def asked(count: int, start: int) -> list[Query]:
+        texts = [f"{bodies[n % 8]} {n}" for n in range(start, start + count)]
+        return [Query(text, [0.9, 0.1], client=f"user {n % 5}", timestamp=float(n)) for n, text in enumerate(texts)]
+
+    model = Suspicion(Clients(), 7)
+    model.calibrate(asked(1000, 0))
+    verdicts = observe(model, asked(600, 1000))
+    assert {verdict.level for verdict in verdicts} == {"ok"}
+
+
 def test_five_per_cent_of_attacks_in_the_warm_up_do_not_hide_one() -> None:
     model = Suspicion(Clients(), 7)
     model.calibrate(natural(285) + search(15, seed=8))
