@@ -11,10 +11,11 @@ Evidence = Literal["none", "redacted", "full"]
 #: characters that are kept of one query
 MAX_CHARACTERS = 4_000
 
-#: in this order: an address holds digits, and a key holds both
+#: in this order: an address holds digits, and a key holds both. Each begins where a run begins, and no run is
+#: gone through again from its middle: a long one would take the square of its length
 PRIVATE = (
-    (re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"), "<email>"),
-    (re.compile(r"(?=[\w+/-]*\d)[\w+/-]{20,}={0,2}"), "<token>"),
+    (re.compile(r"(?<![\w.+-])[\w.+-]++@[\w-]++(?:\.[\w-]++)+"), "<email>"),
+    (re.compile(r"(?<![\w+/-])(?=[\w+/-]*\d)[\w+/-]{20,}+={0,2}"), "<token>"),
     (re.compile(r"\d(?:[\s.-]?\d){2,}"), "<number>"),
 )
 

@@ -32,6 +32,11 @@ def test_what_looks_private_is_taken_out(text: str, left: str) -> None:
     assert content_of({"text": text}, "redacted") == f'{{"text":"{left}"}}'
 
 
+@pytest.mark.parametrize("run", ["a", "a-", "1", "a.", "a@", "1-", "+"])
+def test_a_run_without_end_is_gone_through_once(run: str) -> None:
+    redacted(run * 500_000)
+
+
 @pytest.mark.parametrize(
     ("value", "kept"),
     [
