@@ -5,7 +5,8 @@ The score of a query is the share of its hashes that one earlier query has too, 
 What is hashed, with a secret salt:
     image   the pixels in steps of 50 grey levels, in runs of 20 (50 from 4,096 values on); the 50 largest hashes.
             Runs without a change are left out: they are in every picture.
-    text    runs of 8 bytes, the 64 largest hashes; and of two words, the 32 largest
+    text    runs of 8 bytes, the 64 largest hashes; and of two words, the 32 largest. Texts lie one after the other, so
+            that a batch of them is a few operations on one array
     table, numbers, embedding   128 random quarters of the numbers, each in cells of a quarter of its spread
 
 Windows that are in more than 20 % of a model's first texts are a template and left out. An index of a fixed size holds
@@ -17,13 +18,13 @@ moved. Matches natural look-alikes as well: it proposes, and something else deci
 Source: Li et al. 2022, "Blacklight: scalable defense for neural networks against query-based black-box attacks".
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from secrets import token_hex
 from typing import Any
 
 import numpy as np
 
-from detectors.canonical import canonical_text
+from detectors.canonical import text_content
 from detectors.coordinates import SPREAD_FINE, Layout
 from detectors.kept import RowReader, Rows, packed, unpacked
 
@@ -31,10 +32,14 @@ from detectors.kept import RowReader, Rows, packed, unpacked
 MATCH = 0.5
 #: image: grey levels in a step, values in a run, hashes kept
 STEP, RUN, LONG_RUN, LONG_FROM, KEPT = 50, 20, 50, 4096, 50
-#: text: bytes in a run, hashes kept of these, words in a run, hashes kept of those
-TEXT_RUN, TEXT_KEPT, WORD_RUN, WORDS_KEPT = 8, 64, 2, 32
+#: text: bytes in a run, hashes kept of these, hashes kept of two words, what ends a word
+TEXT_RUN, TEXT_KEPT, WORDS_KEPT, BLANK = 8, 64, 32, ord(" ")
 #: table: random subsets, the share of the numbers in each, cells in a spread
 SUBSETS, SHARE, CELLS = 128, 4, 4
+#: bytes of texts that are worked on together; more of them do not stay in the processor's cache
+TEXT_BYTES = 1 << 16
+#: texts of which the hashes are sorted together: the first bits of a number say whose it is
+SORTED, OWNER_BITS = 256, 8
 #: a window in more than this share of the first texts is a template
 TEMPLATE = 0.2
 #: hashes of a query at most, whatever it is
@@ -92,8 +97,7 @@ class Fingerprints:
         """
         hashes = np.zeros((len(values), WIDTH), dtype=np.uint64)
         if self.layout.kind == "text":
-            for row, value in zip(hashes, values, strict=True):
-                self._of_text(row, value)
+            self._of_texts(hashes, [text_content(value) for value in values])
         elif self.layout.kind == "image":
             self._of_images(hashes, numbers)
         else:
@@ -102,14 +106,44 @@ class Fingerprints:
             hashes[np.isin(hashes, self._templates)] = 0
         return hashes
 
-    def _of_text(self, row: np.ndarray, value: Any) -> None:
-        text = canonical_text(value)
-        data = np.frombuffer(text.encode("utf-8", "surrogatepass"), dtype=np.uint8)
-        letters = largest(self._runs(data.astype(np.uint64) + np.uint64(1), TEXT_RUN), TEXT_KEPT)
-        row[: len(letters)] = letters
-        words = np.array([hash_word(word) for word in text.split()], dtype=np.uint64)
-        pairs = largest(self._runs(words, WORD_RUN) ^ self._odd[1], WORDS_KEPT)
-        row[TEXT_KEPT : TEXT_KEPT + len(pairs)] = pairs
+    def _of_texts(self, hashes: np.ndarray, texts: Sequence[bytes]) -> None:
+        start = 0
+        for count in _parts(texts):
+            rows = hashes[start : start + count]
+            data, lengths = _joined(texts[start : start + count])
+            rows[:, :TEXT_KEPT] = self._letters(data, lengths)
+            rows[:, TEXT_KEPT : TEXT_KEPT + WORDS_KEPT] = self._words(data, lengths)
+            start += count
+
+    def _letters(self, data: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+        """Hashes of all runs of 8 bytes, which are read as one number each."""
+        runs = np.ndarray(len(data) - TEXT_RUN + 1, "<u8", data, strides=(1,)) * self._odd[4]
+        own = lengths - TEXT_RUN + 1
+        starts = np.repeat(np.cumsum(lengths) - lengths - (np.cumsum(own) - own), own) + np.arange(own.sum())
+        return largest_of_each(mixed(runs[starts], self._odd[0]), own, TEXT_KEPT)
+
+    def _words(self, data: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+        """Hashes of all runs of two words; of the word where there is only one."""
+        is_end = data == BLANK
+        ends = np.cumsum(lengths)
+        is_end[ends - 1] = True
+        last = np.flatnonzero(is_end)
+        first = np.concatenate([[0], last[:-1] + 1])
+        words = self._hashes_between(data, first, last + 1)
+        counts = np.diff(np.searchsorted(last, ends), prepend=0)
+        followed = np.ones(len(words), dtype=bool)
+        followed[np.cumsum(counts) - 1] = False
+        pairs = words * self._odd[5]
+        pairs[:-1][followed[:-1]] += (words[1:] * self._odd[6])[followed[:-1]]
+        kept = followed | np.repeat(counts == 1, counts)
+        return largest_of_each(mixed(pairs[kept], self._odd[1]), np.maximum(counts - 1, 1), WORDS_KEPT)
+
+    def _hashes_between(self, data: np.ndarray, first: np.ndarray, stop: np.ndarray) -> np.ndarray:
+        """A hash of the bytes between each two places: uint64 (n,)."""
+        powers, inverses = self._powers(len(data) + 1)
+        sums = np.zeros(len(data) + 1, dtype=np.uint64)
+        np.cumsum((data.astype(np.uint64) + np.uint64(1)) * powers[:-1], out=sums[1:])
+        return mixed((sums[stop] - sums[first]) * inverses[first], self._odd[7])
 
     def _of_images(self, hashes: np.ndarray, numbers: np.ndarray) -> None:
         steps = np.floor(numbers * (255 / (65536 * STEP)) + 0.5).astype(np.int64).astype(np.uint64) + np.uint64(1)
@@ -170,9 +204,41 @@ def mixed(values: np.ndarray, odd: np.uint64) -> np.ndarray:
     return values ^ (values >> np.uint64(32))
 
 
-def hash_word(word: str) -> int:
-    """A number for a word, the same on every machine."""
-    return int.from_bytes(word.encode("utf-8", "surrogatepass")[:64], "little") * 0x100000001B3 % ((1 << 61) - 1) + 1
+def _parts(texts: Sequence[bytes]) -> Iterator[int]:
+    """How many texts are worked on together, again and again."""
+    count = size = 0
+    for text in texts:
+        if count and (size + len(text) > TEXT_BYTES or count == SORTED):
+            yield count
+            count = size = 0
+        count, size = count + 1, size + len(text)
+    if count:
+        yield count
+
+
+def _joined(texts: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray]:
+    """Texts one after the other, each filled up to a run and ended by a blank: uint8, and their lengths, int (n,)."""
+    filled = [text.ljust(TEXT_RUN - 1, b"\0") + b" " for text in texts]
+    return np.frombuffer(b"".join(filled), dtype=np.uint8), np.array([len(text) for text in filled])
+
+
+def largest_of_each(hashes: np.ndarray, counts: np.ndarray, kept: int) -> np.ndarray:
+    """The largest different hashes of each of many: uint64 (n, kept), in no order, 0 where there are fewer.
+
+    hashes: uint64, those of the first, of the second and so on; the last bits do not count. counts: int (n,), n at most
+    SORTED, how many each has.
+    """
+    shift = np.uint64(OWNER_BITS)
+    owners = np.repeat(np.arange(len(counts), dtype=np.uint64) << np.uint64(64 - OWNER_BITS), counts)
+    marked = np.sort(owners | hashes >> shift)
+    marked = marked[np.append(marked[1:] != marked[:-1], [True])] if len(marked) else marked
+    whose = (marked >> np.uint64(64 - OWNER_BITS)).astype(np.int64)
+    after = np.searchsorted(whose, np.arange(len(counts)), side="right")
+    rank = after[whose] - 1 - np.arange(len(marked))
+    is_kept = rank < kept
+    found = np.zeros((len(counts), kept), dtype=np.uint64)
+    found[whose[is_kept], rank[is_kept]] = mixed(marked[is_kept] << shift, np.uint64(_FACTOR)) | np.uint64(1)
+    return found
 
 
 def largest(hashes: np.ndarray, count: int) -> np.ndarray:

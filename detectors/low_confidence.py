@@ -14,7 +14,7 @@ import numpy as np
 
 from detectors.confidence import doubt
 from detectors.contract import InvalidQuery
-from detectors.outputs import distribution, has_probabilities
+from detectors.outputs import has_probabilities, probabilities
 
 #: the quantile of the first queries above which an answer is unsure
 QUANTILE = 0.95
@@ -28,14 +28,26 @@ def doubts(outputs: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
     The class is the largest probability's position, or a number made of the label where there is only one.
     """
     scores, labels = np.full(len(outputs), np.nan), np.full(len(outputs), -1)
-    for index, output in enumerate(outputs):
-        if has_probabilities(output):
-            try:
-                row, _ = distribution(output)
-            except InvalidQuery:
-                continue
-            scores[index], labels[index] = doubt(row[None])[0], int(np.argmax(row))
+    places = np.array([place for place, output in enumerate(outputs) if has_probabilities(output)], dtype=np.int64)
+    for positions, rows in _readable([outputs[place] for place in places.tolist()]):
+        scores[places[positions]], labels[places[positions]] = doubt(rows), np.argmax(rows, axis=1)
     return scores, labels
+
+
+def _readable(outputs: Sequence[Any]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Probabilities grouped by their number of classes, with their positions; wrong answers are left out."""
+    found: list[tuple[np.ndarray, np.ndarray]] = []
+    start = 0
+    while start < len(outputs):
+        rest = outputs[start:]
+        try:
+            groups, stop = probabilities(rest)[0], len(rest)
+        except InvalidQuery as error:
+            stop = error.index or 0
+            groups = probabilities(rest[:stop])[0] if stop else []
+        found += [(positions + start, rows) for positions, rows in groups]
+        start += stop + 1
+    return found
 
 
 def threshold(scores: np.ndarray) -> float:

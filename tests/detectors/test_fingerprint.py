@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from detectors.coordinates import Layout
-from detectors.fingerprint import MATCH, NONE, WIDTH, Fingerprints, Index, largest, powers
+from detectors.fingerprint import MATCH, NONE, WIDTH, Fingerprints, Index, largest, largest_of_each, powers
 
 RANDOM = np.random.default_rng(11)
 PICTURES = [np.kron(RANDOM.integers(0, 256, (8, 8)), np.ones((8, 8))).astype(np.uint8) for _ in range(20)]
@@ -83,6 +83,34 @@ def test_short_texts_and_none_at_all_do_no_harm():
     layout = Layout.of(TEXTS)
     values = ["", "a", "ab cd", "ü"]
     assert Fingerprints(layout, 1).of(values, layout.numbers(values)[0]).shape == (4, WIDTH)
+
+
+def test_texts_are_hashed_alike_alone_and_together():
+    values = [" ".join(RANDOM.choice(["ab", "c", "def", "\u00e9\u00e8"], 1 + n % 300)) for n in range(700)]
+    values[5], values[50], values[500] = "", "x" * 200_000, "two words"
+    layout = Layout.of(values)
+    prints = Fingerprints(layout, 1)
+    alone = [prints.of([value], layout.numbers([value])[0])[0] for value in values]
+    assert (hashed(values) == alone).all()
+
+
+def test_a_word_more_in_a_text_of_words_leaves_all_pairs_but_the_last():
+    first, second = hashed(["one two three four five six", "one two three four five six seven"])
+    mine, theirs = (set(row[64:].tolist()) - {0} for row in (first, second))
+    assert len(mine) == 5
+    assert len(theirs) == 6
+    assert mine < theirs
+
+
+def test_of_each_the_largest_different_hashes_are_kept():
+    counts = RANDOM.integers(0, 40, 200)
+    values = RANDOM.integers(0, 1 << 20, counts.sum()).astype(np.uint64) << np.uint64(40)
+    found = largest_of_each(values, counts, 8)
+    for row, mine in zip(found, np.split(values, np.cumsum(counts)[:-1]), strict=True):
+        expected = sorted(set(mine.tolist()))[-8:]
+        [alone] = largest_of_each(np.array(expected, dtype=np.uint64), np.array([len(expected)]), 8)
+        assert set(row.tolist()) == set(alone.tolist())
+        assert np.count_nonzero(row) == len(expected)
 
 
 def test_powers_are_those_modulo_two_to_the_64th():

@@ -21,6 +21,15 @@ def test_an_answer_that_cannot_be_read_is_none():
     assert labels[0] == -1
 
 
+def test_wrong_answers_take_none_of_the_others_along():
+    outputs = [[2.0, 3.0] if place % 3 == 0 else [0.25, 0.75] if place % 2 else [0.1, 0.2, 0.7] for place in range(3000)]
+    scores, labels = doubts(outputs)
+    alone = [doubts([output]) for output in outputs]
+    np.testing.assert_array_equal(scores, [one[0][0] for one in alone])
+    assert labels.tolist() == [one[1][0] for one in alone]
+    assert np.isnan(scores).sum() == 1000
+
+
 def test_five_per_cent_of_the_first_answers_are_unsure():
     scores = np.random.default_rng(1).random(1000)
     assert unsure(scores, threshold(scores)).mean() == pytest.approx(0.05, abs=0.002)
