@@ -11,6 +11,7 @@ import numpy as np
 
 from detectors import InvalidQuery, Query
 from detectors.contract import Explainer, flags
+from exporter.clients.suspicion import Alarmed
 from exporter.delivery import Outcome
 from exporter.drift.judge import DriftJudge
 from exporter.models import SKIP_REASONS, Tally, WatchedModel
@@ -57,10 +58,6 @@ def judge(
         begun = time.thread_time()
         _judge_with(tally, queries, suspicious, asked, found)
         seconds[tally.name] += time.thread_time() - begun
-    if model.suspicion is not None:
-        begun = time.thread_time()
-        _weigh(model, queries)
-        seconds[CLIENTS] += time.thread_time() - begun
     if model.drift is not None:
         _watch_drift(model.drift, queries)
     model.queries += len(queries)
@@ -71,14 +68,20 @@ def judge(
     return suspicious
 
 
-def _weigh(model: WatchedModel, queries: Sequence[Query]) -> None:
-    """Weigh the evidence on the clients. Their verdicts are for the people who watch, never for who asked."""
+def weigh(model: WatchedModel, queries: Sequence[Query], seconds: defaultdict[str, float]) -> list[Alarmed]:
+    """Weigh the evidence on the clients of queries that are judged, in order; the clients that came into alarm.
+
+    Their verdicts are for the people who watch, never for who asked.
+    """
     assert model.suspicion is not None
+    begun = time.thread_time()
     try:
         model.suspicion.observe(queries, [query.timestamp or 0.0 for query in queries])
     except Exception as error:  # what is wrong with it must not end the judging
         model.suspicion_errors += len(queries)
         log.error("clients could not be judged", extra={"model": model.name, "error": type(error).__name__})
+    seconds[CLIENTS] += time.thread_time() - begun
+    return model.suspicion.take_news()
 
 
 def _watch_drift(drift: DriftJudge, queries: Sequence[Query]) -> None:

@@ -476,7 +476,7 @@ class VedetteCollector(Collector):
         page.size = sum(len(metric.samples) for metric in process)
         replaying = exposed.keeper is not None and exposed.keeper.recovering
         wall = exposed.clock()
-        with exposed.pipeline.lock:
+        with exposed.pipeline.weighed(parts=1):
             labels = {} if replaying else exposed.pipeline.models.by_label
             models = [(model, *_copied(model)) for model in labels.values()]
             more = {model.name: _more(model, wall, exposed.shown) for model in labels.values()}

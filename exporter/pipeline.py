@@ -1,6 +1,7 @@
 """The pipeline: one bounded queue, and one thread that judges what has arrived in micro-batches.
 
-The order of judging is the order of the queue. Nothing waits for a batch to fill: the thread takes what is there.
+The order of judging is the order of the queue. Nothing waits for a batch to fill: the thread takes what is there. Only
+the evidence on clients, which no answer waits for, is weighed for many queries together, a moment later.
 """
 
 import logging
@@ -9,9 +10,10 @@ import threading
 import time
 from bisect import bisect_left
 from collections import defaultdict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from queue import SimpleQueue
+from contextlib import contextmanager
+from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 import numpy as np
@@ -23,7 +25,7 @@ from exporter.formats.feedback import Truth
 from exporter.formats.inference import Sample
 from exporter.health.custom import CustomMetrics
 from exporter.history.noticed import Noticed
-from exporter.judging import Found, judge
+from exporter.judging import Found, judge, weigh
 from exporter.models import Models, WatchedModel
 
 Result = TypeVar("Result")
@@ -34,6 +36,10 @@ log = logging.getLogger(__name__)
 
 #: queries that are judged together at most: bounds how long a small delivery waits behind a large one
 BATCH = 1_000
+#: judged queries whose clients are weighed together, and seconds that they wait for others at most
+WEIGHED, WEIGHED_AFTER = 256, 0.1
+#: seconds in which whoever waits for the lock gets it, between two such parts
+TURN = 1e-4
 #: upper bounds in seconds of the buckets of the time from receipt to judgement
 DELAY_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 #: the source of synthetic queries
@@ -84,6 +90,9 @@ class Pipeline:
             "feedback": self._count_truth,
             "inference": self._count_inference,
         }
+        #: by model what is judged and not weighed yet, and since when there is anything
+        self._unweighed: dict[WatchedModel, list[Query]] = {}
+        self._unweighed_since = 0.0
         self._thread = threading.Thread(target=self._run, name="judge", daemon=True)
 
     # -- for sources
@@ -194,6 +203,7 @@ class Pipeline:
             log.exception("judging has failed for good")
             self.failure = error
             self.on_failure()
+        self._weigh_all()
         with self._guard:
             self._is_judging = False
         for call in self._calls:  # which came in the last moment
@@ -202,7 +212,8 @@ class Pipeline:
     def _judge_what_comes(self) -> None:
         while deliveries := self._take():
             begun = time.monotonic()
-            self.judge(deliveries)
+            self._judge_deliveries(deliveries)
+            self._weigh_in_time(begun)
             done = sum(delivery.records for delivery in deliveries)
             if done >= 100:  # small batches say little about the rate
                 self.rate = 0.8 * self.rate + 0.2 * done / max(time.monotonic() - begun, 1e-6)
@@ -216,10 +227,19 @@ class Pipeline:
                     if self._is_next_written() or (self._stopping and not self._waiting):
                         return self._next_batch()
                     self._idle = True
+            if calls:
+                self._weigh_all()
             for call in calls:
                 call()
             if not calls:
-                self._wake.get()
+                self._wait()
+
+    def _wait(self) -> None:
+        """Wait for something to do; what is judged is weighed after a moment in which nothing came."""
+        try:
+            self._wake.get(timeout=WEIGHED_AFTER if self._unweighed else None)
+        except Empty:
+            self._weigh_all()
 
     def _is_next_written(self) -> bool:
         return bool(self._waiting) and self._waiting[0].written
@@ -244,6 +264,11 @@ class Pipeline:
         self._room.notify_all()
 
     def judge(self, deliveries: Sequence[Delivery]) -> None:
+        """Judge deliveries in order and weigh the evidence on their clients: for whoever has no thread judging."""
+        self._judge_deliveries(deliveries)
+        self._weigh_all()
+
+    def _judge_deliveries(self, deliveries: Sequence[Delivery]) -> None:
         """Judge deliveries in order, count, commit their positions, and tell who waits for them."""
         words: list[Words] = [[[] for _ in delivery.queries] if delivery.explain else [] for delivery in deliveries]
         if deliveries[0].samples:
@@ -273,10 +298,48 @@ class Pipeline:
                     model.health.count_queries(group.queries, self.models.requests, model.clock)
                 if self.on_judged is not None and found is not None:
                     self.on_judged(model.name, group.queries, suspicious, found)
-                if model.suspicion is not None and (alarmed := model.suspicion.take_news()) and self.noticed:
-                    self.noticed.alarms(model.name, alarmed)
+                if model.suspicion is not None:
+                    self._unweighed_since = self._unweighed_since if self._unweighed else time.monotonic()
+                    self._unweighed.setdefault(model, []).extend(group.queries)
             for delivery in deliveries:
                 self._account(delivery, part)
+
+    # -- the evidence on clients
+
+    def _weigh_in_time(self, now: float) -> None:
+        """Weigh what is judged once it is enough, or has waited long enough."""
+        waiting = sum(map(len, self._unweighed.values()))
+        if waiting >= WEIGHED or (waiting and now - self._unweighed_since >= WEIGHED_AFTER):
+            self._weigh_all()
+
+    def _weigh_all(self) -> None:
+        while self._unweighed:
+            with self.lock:
+                self._weigh_some()
+            time.sleep(TURN)
+
+    def _weigh_some(self) -> None:
+        """Weigh a part of the queries of one model; with `lock` held."""
+        model, queries = next(iter(self._unweighed.items()))
+        if len(queries) > WEIGHED:
+            self._unweighed[model] = queries[WEIGHED:]
+        else:
+            del self._unweighed[model]
+        alarmed = weigh(model, queries[:WEIGHED], self.models.seconds)
+        if alarmed and self.noticed is not None:
+            self.noticed.alarms(model.name, alarmed)
+
+    @contextmanager
+    def weighed(self, parts: int | None = None) -> Iterator[None]:
+        """Hold everything still, the evidence of all that is judged weighed, to look at clients or to change them.
+
+        parts: of WEIGHED queries that are weighed now at most, for whoever would rather see a little less than wait.
+        """
+        with self.lock:
+            while self._unweighed and parts != 0:
+                self._weigh_some()
+                parts = None if parts is None else parts - 1
+            yield
 
     def _measure(self, deliveries: Sequence[Delivery]) -> None:
         """Count samples, in order."""

@@ -39,7 +39,7 @@ class ClientDesk:
     def all(self, model: str | None, level: str, by: Principal) -> list[dict[str, Any]]:
         """All clients of at least a level, the most suspicious first."""
         rank = LEVELS.index(level)
-        with self._pipeline.lock:
+        with self._pipeline.weighed():
             found = [
                 (watched.name, view)
                 for watched, suspicion in self._models(model, by)
@@ -51,7 +51,7 @@ class ClientDesk:
 
     def show(self, client: str, model: str | None, by: Principal) -> list[dict[str, Any]]:
         """A client at each model that knows it."""
-        with self._pipeline.lock:
+        with self._pipeline.weighed():
             found = [
                 (watched.name, view)
                 for watched, suspicion in self._models(model, by)
@@ -62,7 +62,7 @@ class ClientDesk:
 
     def clusters(self, model: str | None, by: Principal) -> list[dict[str, Any]]:
         """All clusters in alarm, the latest first."""
-        with self._pipeline.lock:
+        with self._pipeline.weighed():
             found = [
                 (watched.name, view) for watched, suspicion in self._models(model, by) for view in suspicion.clusters()
             ]
@@ -77,7 +77,7 @@ class ClientDesk:
 
     def warm_up(self, model: str | None, by: Principal) -> list[dict[str, Any]]:
         """What each model has learned, which evidence is of use there, and what may belong on its allow-list."""
-        with self._pipeline.lock:
+        with self._pipeline.weighed():
             return [
                 {
                     "model": watched.name,
@@ -103,7 +103,7 @@ class ClientDesk:
         """Learn anew what is natural for a model; False when there is no such model."""
 
         def restart() -> bool:
-            with self._pipeline.lock:
+            with self._pipeline.weighed():
                 found = [suspicion for _, suspicion in self._models(model, by)]
                 for suspicion in found:
                     suspicion.restart_warm_up()
@@ -115,7 +115,7 @@ class ClientDesk:
         self, client: str, model: str | None, by: Principal, decision: Callable[[Suspicion, str], Any]
     ) -> dict[str, Any] | None:
         def decide() -> dict[str, Any]:
-            with self._pipeline.lock:
+            with self._pipeline.weighed():
                 return {
                     watched.name: decision(suspicion, name)
                     for watched, suspicion in self._models(model, by)

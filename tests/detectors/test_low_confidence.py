@@ -22,7 +22,9 @@ def test_an_answer_that_cannot_be_read_is_none():
 
 
 def test_wrong_answers_take_none_of_the_others_along():
-    outputs = [[2.0, 3.0] if place % 3 == 0 else [0.25, 0.75] if place % 2 else [0.1, 0.2, 0.7] for place in range(3000)]
+    outputs = [
+        [2.0, 3.0] if place % 3 == 0 else [0.25, 0.75] if place % 2 else [0.1, 0.2, 0.7] for place in range(3000)
+    ]
     scores, labels = doubts(outputs)
     alone = [doubts([output]) for output in outputs]
     np.testing.assert_array_equal(scores, [one[0][0] for one in alone])

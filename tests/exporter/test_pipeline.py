@@ -11,8 +11,9 @@ from exporter.config import Config, DetectorConfig, Model, OwnDrift, OwnDriftRef
 from exporter.delivery import Delivery, Outcome
 from exporter.formats.feedback import Truth
 from exporter.models import Models
-from exporter.pipeline import BATCH, CANARY, DELAY_BUCKETS, Pipeline
+from exporter.pipeline import BATCH, CANARY, DELAY_BUCKETS, WEIGHED, Pipeline
 from tests.exporter.conftest import SURE, UNSURE, Clock, LengthDetector
+from tests.stack.processes import eventually
 
 Build = Callable[..., Config]
 Make = Callable[..., Pipeline]
@@ -133,6 +134,62 @@ def test_every_query_of_many_senders_is_judged_once(make: Make) -> None:
         sender.join(30)
     assert pipeline.stop(30)
     assert pipeline.models.of(None).queries == 8 * 50 * 7
+
+
+# -- the evidence on clients
+
+
+def weighed(pipeline: Pipeline) -> int:
+    """Queries without a client that the evidence on clients has seen, whatever waits."""
+    with pipeline.lock:
+        model = pipeline.models.of(None)
+        assert model.suspicion is not None
+        return len(model.suspicion._first)
+
+
+def test_what_is_judged_is_weighed_when_somebody_looks(make: Make) -> None:
+    pipeline, judged = make(start=True), threading.Event()
+    assert pipeline.offer(deliver(3, done=lambda _: judged.set()))
+    assert judged.wait(10)
+    with pipeline.weighed(parts=1):
+        assert not pipeline._unweighed
+    assert weighed(pipeline) == 3
+
+
+def test_what_is_judged_is_weighed_after_a_moment_in_which_nothing_comes(make: Make) -> None:
+    pipeline = make(start=True)
+    assert pipeline.offer(deliver(3))
+    eventually("the queries are weighed", lambda: weighed(pipeline) == 3)
+
+
+def test_what_is_judged_is_weighed_before_anything_is_done_between_two_batches(make: Make) -> None:
+    pipeline, judged = make(start=True), threading.Event()
+    assert pipeline.offer(deliver(3, done=lambda _: judged.set()))
+    assert judged.wait(10)
+    assert pipeline.between(lambda: weighed(pipeline)) == 3
+
+
+def test_what_is_judged_is_weighed_at_the_end(make: Make) -> None:
+    pipeline = make(start=True)
+    assert pipeline.offer(deliver(3))
+    assert pipeline.stop(10)
+    assert weighed(pipeline) == 3
+
+
+def test_much_is_weighed_in_parts_in_the_order_in_which_it_came(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    pipeline, sizes, ids = make(), [], []
+    model = pipeline.models.of(None)
+
+    def observe(queries: list[Query], times: list[float]) -> None:
+        sizes.append(len(queries))
+        ids.extend(query.id for query in queries)
+        assert times == [1_000_000.0] * len(queries)
+
+    monkeypatch.setattr(model.suspicion, "observe", observe)
+    queries = [Query("a", id=str(number)) for number in range(2 * WEIGHED + 5)]
+    pipeline.judge([Delivery("push", queries, received=1_000_000.0)])
+    assert sizes == [WEIGHED, WEIGHED, 5]
+    assert ids == [query.id for query in queries]
 
 
 # -- judging
