@@ -3,6 +3,7 @@
 What changes here is in the state, and on the disk before the answer: a restart does not bring a dismissed alarm back.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
@@ -12,7 +13,6 @@ from fastapi.responses import HTMLResponse
 
 from exporter.access.principal import ANYBODY, Principal
 from exporter.clients import Suspicion
-from exporter.clients.bits import LEVELS
 from exporter.clients.views import ClientView
 from exporter.models import WatchedModel, label_value
 from exporter.pipeline import Pipeline
@@ -36,18 +36,31 @@ class ClientDesk:
         self._pipeline, self._pseudonyms, self._save, self._clock = pipeline, pseudonyms, save, clock
         self._shown = pseudonyms.shown
 
-    def all(self, model: str | None, level: str, by: Principal) -> list[dict[str, Any]]:
-        """All clients of at least a level, the most suspicious first."""
-        rank = LEVELS.index(level)
+    def ranked(self, model: str | None, level: str, by: Principal, part: slice) -> tuple[int, list[dict[str, Any]]]:
+        """How many clients are of at least a level, and a part of them, the most suspicious first.
+
+        What is shown is made for that part alone: judging waits meanwhile.
+        """
         with self._pipeline.weighed():
-            found = [
-                (watched.name, view)
-                for watched, suspicion in self._models(model, by)
-                for view in suspicion.clients(watched.now(self._clock()))
-                if LEVELS.index(view.level) >= rank
-            ]
-        found.sort(key=lambda entry: -entry[1].suspicion)
-        return [self._plain(name, view, examples=False) for name, view in found]
+            known = {
+                watched.name: (suspicion, watched.now(self._clock())) for watched, suspicion in self._models(model, by)
+            }
+            ranks = [suspicion.board.ranked(now, level) for suspicion, now in known.values()]
+        entries = [
+            (-ratio, client, name) for name, ranked in zip(known, ranks, strict=True) for ratio, client in ranked
+        ]
+        entries.sort()
+        asked: defaultdict[str, list[str]] = defaultdict(list)
+        for _, client, name in entries[part]:
+            asked[name].append(client)
+        with self._pipeline.lock:
+            views = {
+                (view.client, name): view
+                for name, clients in asked.items()
+                for view in known[name][0].views(clients, known[name][1])
+            }
+        found = [(name, views[client, name]) for _, client, name in entries[part] if (client, name) in views]
+        return len(entries), [self._plain(name, view, examples=False) for name, view in found]
 
     def show(self, client: str, model: str | None, by: Principal) -> list[dict[str, Any]]:
         """A client at each model that knows it."""
@@ -170,8 +183,8 @@ def _routes(desk: ClientDesk) -> APIRouter:
         skip: int = Query(0, ge=0),
         limit: int = Query(100, ge=1, le=MOST_LISTED),
     ) -> dict[str, Any]:
-        found = desk.all(model, level, _by(request))
-        return {"total": len(found), "clients": found[skip : skip + limit]}
+        total, found = desk.ranked(model, level, _by(request), slice(skip, skip + limit))
+        return {"total": total, "clients": found}
 
     @router.get("/clients/{client:path}", summary="One client, with the evidence on it", responses={404: {}})
     def client(request: Request, client: str, model: str | None = None) -> dict[str, Any]:
@@ -219,8 +232,8 @@ def _pages(desk: ClientDesk) -> APIRouter:
 
     @router.get("/clients")
     def clients(request: Request, model: str | None = None) -> str:
-        found = desk.all(model, "ok", _by(request))
-        return clients_page(found[:MOST_ON_PAGE], len(found))
+        total, found = desk.ranked(model, "ok", _by(request), slice(MOST_ON_PAGE))
+        return clients_page(found, total)
 
     @router.get("/clients/{client:path}")
     def client(request: Request, client: str, model: str | None = None) -> str:

@@ -104,6 +104,10 @@ class Board:
         """How many of the clients that were active within so many seconds are of each level."""
         return self._standings.levels(now, within)
 
+    def ranked(self, now: float, level: str) -> list[tuple[float, str]]:
+        """Suspicion and name of all clients of at least this level, the most suspicious first."""
+        return self._standings.ranked(now, level)
+
     def most_suspicious(self, now: float) -> list[tuple[str, float]]:
         """The clients to show with their suspicion, the largest first; one that enters stays for a while."""
         ranked = self._standings.largest(2 * TOP, LEAST)

@@ -59,8 +59,23 @@ class Standings:
     def levels(self, now: float, within: float) -> dict[str, int]:
         """How many of those that were active within so many seconds are of each level now, as `level_of` says it."""
         rows = self._rows[: len(self._names)]
-        rows = rows[now - rows[:, LAST] <= within]
-        left = 0.5 ** (np.maximum(now - rows[:, LAST], 0.0) / HALF_LIFE)
-        suspicion, is_severe = rows[:, SUSPICION] * left, rows[:, SEVERE] * left >= 1
-        rank = np.where(is_severe, 3, np.where(suspicion >= ALARM_RATIO, 2, (suspicion >= WATCH_RATIO).astype(int)))
+        _, rank = _amounts(rows[now - rows[:, LAST] <= within], now)
         return dict(zip(LEVELS[1:], np.bincount(rank, minlength=4).tolist(), strict=True))
+
+    def ranked(self, now: float, level: str) -> list[tuple[float, str]]:
+        """Suspicion and name of all clients of at least this level now, the most suspicious first, then by name."""
+        suspicion, rank = _amounts(self._rows[: len(self._names)], now)
+        places = np.flatnonzero(rank >= LEVELS.index(level) - 1).tolist()
+        return sorted(((float(suspicion[place]), self._names[place]) for place in places), key=_most_suspicious)
+
+
+def _amounts(rows: np.ndarray, now: float) -> tuple[np.ndarray, np.ndarray]:
+    """The largest S / h now, float64 (n,), and the place of the level in LEVELS[1:], int (n,), as `level_of` says it."""
+    left = 0.5 ** (np.maximum(now - rows[:, LAST], 0.0) / HALF_LIFE)
+    suspicion, is_severe = rows[:, SUSPICION] * left, rows[:, SEVERE] * left >= 1
+    rank = np.where(is_severe, 3, np.where(suspicion >= ALARM_RATIO, 2, (suspicion >= WATCH_RATIO).astype(int)))
+    return suspicion, rank
+
+
+def _most_suspicious(entry: tuple[float, str]) -> tuple[float, str]:
+    return -entry[0], entry[1]

@@ -498,25 +498,24 @@ class Suspicion:
 
     def clients(self, now: float) -> list[ClientView]:
         """All clients that are held, the most suspicious first."""
-        names = list(self._accounts)
-        volumes = shares_below(np.array([self._accounts[name].queries for name in names]))
+        return self.views([name for _, name in self.board.ranked(now, "ok")], now)
+
+    def views(self, names: Sequence[str], now: float) -> list[ClientView]:
+        """These clients, in this order; those that are not held are left out."""
+        held = list(self._accounts)
+        volumes = dict(
+            zip(held, shares_below(np.array([each.queries for each in self._accounts.values()])), strict=True)
+        )
         clusters: defaultdict[str, list[int]] = defaultdict(list)
         for cluster in self._clusters.in_alarm():
             for name in cluster.accounts:
                 clusters[name].append(cluster.id)
-        views = [
-            self._view(name, now, volume, clusters[name]) for name, volume in zip(names, volumes.tolist(), strict=True)
-        ]
-        return sorted(views, key=lambda view: (-view.suspicion, view.client))
+        return [self._view(name, now, volumes[name], clusters[name]) for name in names if name in volumes]
 
     def client(self, name: str, now: float) -> ClientView | None:
         """One client, if it is held."""
-        if name not in self._accounts:
-            return None
-        place = list(self._accounts).index(name)
-        volumes = shares_below(np.array([account.queries for account in self._accounts.values()]))
-        clusters = [cluster.id for cluster in self._clusters.in_alarm() if name in cluster.accounts]
-        return self._view(name, now, float(volumes[place]), clusters)
+        found = self.views([name], now)
+        return found[0] if found else None
 
     def _view(self, name: str, now: float, volume: float, clusters: Sequence[int]) -> ClientView:
         account = self._accounts[name]

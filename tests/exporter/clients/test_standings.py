@@ -3,6 +3,7 @@
 from collections import Counter
 
 import numpy as np
+import pytest
 
 from exporter.clients.account import level_of
 from exporter.clients.bits import FAMILIES, HALF_LIFE, LEVELS
@@ -31,6 +32,17 @@ def test_levels_and_the_largest_are_those_of_looking_at_each_client() -> None:
             if now - last <= within
         )
         assert standings.levels(now, within) == {level: expected[level] for level in LEVELS[1:]}
+    amounts = {
+        client: {name: ratio * 0.5 ** ((now - last) / HALF_LIFE) for name, ratio in families.items()}
+        for client, (families, last) in plain.items()
+    }
+    for rank, level in enumerate(LEVELS[1:]):
+        found = standings.ranked(now, level)
+        assert {client for _, client in found} == {
+            client for client, families in amounts.items() if level_of(families) in LEVELS[1 + rank :]
+        }
+        assert found == sorted(found, key=lambda entry: (-entry[0], entry[1]))
+        assert all(ratio == pytest.approx(max(amounts[client].values())) for ratio, client in found)
     suspicion = {client: max(families.values()) for client, (families, _) in plain.items()}
     assert {client: standings.suspicion(client) for client in plain} == suspicion
     largest = standings.largest(40, 0.05)
