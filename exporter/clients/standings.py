@@ -70,7 +70,7 @@ class Standings:
 
 
 def _amounts(rows: np.ndarray, now: float) -> tuple[np.ndarray, np.ndarray]:
-    """The largest S / h now, float64 (n,), and the place of the level in LEVELS[1:], int (n,), as `level_of` says it."""
+    """The largest S / h now, float64 (n,), and the place in LEVELS[1:] of the level, int (n,), as `level_of` has it."""
     left = 0.5 ** (np.maximum(now - rows[:, LAST], 0.0) / HALF_LIFE)
     suspicion, is_severe = rows[:, SUSPICION] * left, rows[:, SEVERE] * left >= 1
     rank = np.where(is_severe, 3, np.where(suspicion >= ALARM_RATIO, 2, (suspicion >= WATCH_RATIO).astype(int)))

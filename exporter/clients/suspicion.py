@@ -502,10 +502,8 @@ class Suspicion:
 
     def views(self, names: Sequence[str], now: float) -> list[ClientView]:
         """These clients, in this order; those that are not held are left out."""
-        held = list(self._accounts)
-        volumes = dict(
-            zip(held, shares_below(np.array([each.queries for each in self._accounts.values()])), strict=True)
-        )
+        queries = np.array([account.queries for account in self._accounts.values()])
+        volumes = dict(zip(self._accounts, shares_below(queries).tolist(), strict=True))
         clusters: defaultdict[str, list[int]] = defaultdict(list)
         for cluster in self._clusters.in_alarm():
             for name in cluster.accounts:
