@@ -1,19 +1,19 @@
 """`/metrics`: collecting and rendering, next to rendering the same families alone."""
 
-import statistics
 import time
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
-from bench.row import Row
+from bench.row import Row, in_turns
 from detectors import Query
 from exporter.canary import Canary
 from exporter.config import Config, DetectorConfig, Limits, Model
 from exporter.delivery import Delivery
 from exporter.memory import settle
-from exporter.metrics import Exposed, VedetteCollector
+from exporter.metrics.collector import VedetteCollector
+from exporter.metrics.exposed import Exposed
 from exporter.models import Models
 from exporter.pipeline import Pipeline
 
@@ -42,10 +42,10 @@ def _exposed(series: int) -> Exposed:
     return Exposed(config=config, pipeline=pipeline, intake={}, canary=Canary(pipeline, config.limits))
 
 
-def _seconds(registry: CollectorRegistry) -> float:
+def _milliseconds(registry: CollectorRegistry) -> float:
     begun = time.process_time()
     generate_latest(registry)
-    return time.process_time() - begun
+    return (time.process_time() - begun) * 1e3
 
 
 def rows() -> list[Row]:
@@ -58,17 +58,9 @@ def rows() -> list[Row]:
         ours.register(collector)
         families = list(collector.collect())
         alone.register(_Fixed(families))
-        pairs = [(_seconds(ours), _seconds(alone)) for _ in range(ROUNDS)]
+        pairs = [(_milliseconds(ours), _milliseconds(alone)) for _ in range(ROUNDS)]
         count = sum(len(family.samples) for family in families)
-        found.append(
-            Row(
-                name=f"/metrics with {count:,} series",
-                measured=statistics.median(ours for ours, _ in pairs) * 1e3,
-                unit="ms/scrape",
-                limit=statistics.median(alone for _, alone in pairs) * 1e3,
-                limit_of="generate_latest alone",
-                target_ratio=1.3,
-                ratio=statistics.median(ours / alone for ours, alone in pairs),
-            )
-        )
+        name, limit_of = f"/metrics with {count:,} series", "generate_latest alone"
+        figures, limits = zip(*pairs, strict=True)
+        found.append(in_turns(name, "ms/scrape", figures, limits, limit_of=limit_of, target_ratio=1.3))
     return found

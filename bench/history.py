@@ -1,7 +1,6 @@
 """What the history costs the judging: CPU of the whole process with it and without it, in turns."""
 
 import json
-import statistics
 import subprocess
 import time
 
@@ -10,7 +9,7 @@ import numpy as np
 from bench.http import PUSH_CONFIG
 from bench.load import request, send
 from bench.processes import cpu_seconds, vedette, wait_until_judged
-from bench.row import Row
+from bench.row import Row, in_turns
 from exporter.history.recorder import TICK
 
 ROUNDS = 7
@@ -55,16 +54,6 @@ def rows() -> list[Row]:
                 requests = [request("/api/v1/queries", _body(rng, share)) for _ in range(REQUESTS)]
                 figures.append(_cpu_each(recording, port, requests))
                 limits.append(_cpu_each(bare, bare_port, requests))
-            ratios = [figure / limit for figure, limit in zip(figures[1:], limits[1:], strict=True)]
-            found.append(
-                Row(
-                    name=f"POST /api/v1/queries with the history, {name}",
-                    measured=statistics.median(figures[1:]),
-                    unit="µs/query",
-                    limit=statistics.median(limits[1:]),
-                    limit_of="without it",
-                    target_ratio=1.1,
-                    ratio=statistics.median(ratios),
-                )
-            )
+            title = f"POST /api/v1/queries with the history, {name}"
+            found.append(in_turns(title, "µs/query", figures[1:], limits[1:], limit_of="without it", target_ratio=1.1))
     return found

@@ -10,7 +10,7 @@ import numpy as np
 
 from bench.load import request, send
 from bench.processes import bare_uvicorn, cpu_seconds, vedette, wait_until_judged
-from bench.row import Row
+from bench.row import Row, in_turns
 
 PUSH_CONFIG = """
 models:
@@ -113,18 +113,8 @@ def detect_rows() -> list[Row]:
         for _ in range(ROUNDS + 1):
             figures.append(_cpu_each(process, port, requests, 16, b"200"))
             limits.append(_cpu_each(bare, bare_port, requests, 16, b"200"))
-    ratios = [figure / limit for figure, limit in zip(figures[1:], limits[1:], strict=True)]
-    return [
-        Row(
-            name="POST /detect, 16 connections, confidence",
-            measured=statistics.median(figures[1:]),
-            unit="µs/request",
-            limit=statistics.median(limits[1:]),
-            limit_of="bare uvicorn",
-            target_ratio=2.0,
-            ratio=statistics.median(ratios),
-        )
-    ]
+    name = "POST /detect, 16 connections, confidence"
+    return [in_turns(name, "µs/request", figures[1:], limits[1:], limit_of="bare uvicorn", target_ratio=2.0)]
 
 
 def sample_rows() -> list[Row]:
@@ -136,18 +126,8 @@ def sample_rows() -> list[Row]:
             part = requests[start : start + 10_000]
             figures.append(_cpu_each(process, port, part, 16, b"201", queued=True))
             limits.append(_cpu_each(bare, bare_port, part, 16, b"200"))
-    ratios = [figure / limit for figure, limit in zip(figures[1:], limits[1:], strict=True)]
-    return [
-        Row(
-            name="POST /api/v1/metrics/inference, 16 connections",
-            measured=statistics.median(figures[1:]),
-            unit="µs/request",
-            limit=statistics.median(limits[1:]),
-            limit_of="bare uvicorn",
-            target_ratio=2.5,
-            ratio=statistics.median(ratios),
-        )
-    ]
+    name = "POST /api/v1/metrics/inference, 16 connections"
+    return [in_turns(name, "µs/request", figures[1:], limits[1:], limit_of="bare uvicorn", target_ratio=2.5)]
 
 
 def _sample(number: int) -> bytes:

@@ -1,5 +1,7 @@
 """A row of the table of measurements."""
 
+import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -48,3 +50,18 @@ class Row:
         measured = "not measured" if self.measured is None else f"{self.measured:.4g} {self.unit}"
         verdict = {True: "reached", False: "missed", None: ""}[self.reached()]
         return self.name, measured, limit, target, verdict
+
+
+def in_turns(
+    name: str, unit: str, figures: Sequence[float], limits: Sequence[float], *, limit_of: str, target_ratio: float
+) -> Row:
+    """The row of what was measured in turns with its limit, both in `unit`: medians, and the median of the ratios."""
+    return Row(
+        name=name,
+        measured=statistics.median(figures),
+        unit=unit,
+        limit=statistics.median(limits),
+        limit_of=limit_of,
+        target_ratio=target_ratio,
+        ratio=statistics.median(figure / limit for figure, limit in zip(figures, limits, strict=True)),
+    )

@@ -48,7 +48,8 @@ from exporter.history.noticed import Noticed
 from exporter.history.reconciler import Reconciler
 from exporter.history.recorder import Recorder
 from exporter.ledger import Ledger
-from exporter.metrics import Exposed, VedetteCollector
+from exporter.metrics.collector import VedetteCollector
+from exporter.metrics.exposed import Exposed
 from exporter.models import Models
 from exporter.pipeline import Pipeline
 from exporter.protocol import Connections

@@ -10,7 +10,7 @@ import msgspec
 from detectors.series import SeriesOptions
 from detectors.series.options import Algorithm, Direction, SeasonChoice
 from exporter.anomaly_config import Anomalies, Deviation, Points, TimeZone
-from exporter.records import Form, Record
+from exporter.records import Form, Record, text_that
 from exporter.units import Seconds
 from exporter.yaml_lines import Path
 
@@ -23,12 +23,6 @@ CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d", re.ASCII)
 TAKEN_HEADERS = frozenset({"authorization", "host", "content-type", "content-length", "accept-encoding"})
 
 
-def _name(value: Any) -> Any:
-    if isinstance(value, str) and not NAME.fullmatch(value):
-        raise ValueError(value)
-    return value
-
-
 def _server(value: Any) -> Any:
     if not isinstance(value, str):
         return value
@@ -38,12 +32,6 @@ def _server(value: Any) -> Any:
     if parts.query or parts.fragment or not re.fullmatch(r"[!-~]+", value):
         raise ValueError(value)
     return value.rstrip("/")
-
-
-def _clock(value: Any) -> Any:
-    if isinstance(value, str) and not CLOCK.fullmatch(value):
-        raise ValueError(value)
-    return value
 
 
 def _headers(value: Any) -> Any:
@@ -59,9 +47,9 @@ def _headers(value: Any) -> Any:
 Text = Annotated[str, msgspec.Meta(min_length=1), Form("a text that is not empty")]
 Count = Annotated[int, msgspec.Meta(ge=1), Form("a whole number of at least 1")]
 Score = Annotated[float, msgspec.Meta(gt=0), Form("a number above 0")]
-Name = Annotated[str, Form("1 to 128 of the characters A-Z a-z 0-9 . _ : / @ -", _name)]
+Name = Annotated[str, Form("1 to 128 of the characters A-Z a-z 0-9 . _ : / @ -", text_that(NAME.fullmatch))]
 Server = Annotated[str, Form("an address such as http://host:9090, without user, password and query", _server)]
-Clock = Annotated[str, Form("a time of the day such as 02:30", _clock)]
+Clock = Annotated[str, Form("a time of the day such as 02:30", text_that(CLOCK.fullmatch))]
 Headers = Annotated[dict[str, str], Form("headers and their texts, such as X-Scope-OrgID: team-a", _headers)]
 Preset = Literal["node", "http", "vedette"]
 PRESETS: tuple[str, ...] = get_args(Preset)

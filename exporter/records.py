@@ -24,6 +24,20 @@ class Form(NamedTuple):
     read: Callable[[Any], Any] | None = None
 
 
+def text_that(holds: Callable[[str], object]) -> Callable[[Any], Any]:
+    """How a `Form` reads a text of which something has to hold: as it is, or not at all, with a ValueError.
+
+    What is no text is returned as it is: its type is what is wrong with it.
+    """
+
+    def read(value: Any) -> Any:
+        if isinstance(value, str) and not holds(value):
+            raise ValueError(value)
+        return value
+
+    return read
+
+
 WORDS = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
 
 #: a value that is there and wrong; why has been reported

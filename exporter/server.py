@@ -1,7 +1,7 @@
 """HTTP: the hot paths as bare ASGI, everything else behind them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
 from typing import Any
 
 from prometheus_client import CollectorRegistry
@@ -17,6 +17,8 @@ from exporter.sources.samples import SampleIntake
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+#: what answers to a body, its sender, and the models that the sender may speak of
+Take = Callable[[bytes, str, Collection[str] | None], Awaitable[Reply]]
 Handler = Callable[[Scope, body.Receive], Awaitable[Reply]]
 App = Callable[[Scope, body.Receive, Send], Awaitable[None]]
 
@@ -89,37 +91,34 @@ class HotPaths:
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         await send({"type": "http.response.body", "body": reply.body})
 
-    async def _queries(self, scope: Scope, receive: body.Receive) -> Reply:
+    async def _taken(self, scope: Scope, receive: body.Receive, take: Take) -> Reply:
+        """What `take` answers to the whole body."""
         with self._room.share() as share:
             data = await body.read(scope, receive, self._limits.body_bytes, share)
             if not self._is_ready():
                 return refusal(503, "not ready", 1)
             by: Principal = scope.get("principal", ANYBODY)
-            if body.is_light(data):
-                answer = self._push.push(data, by.id, by.models)
-            else:  # large bodies and pictures take their time; the loop goes on meanwhile
-                answer = await body.heavily(self._push.push, data, by.id, by.models)
-            return answer.result() if answer.done() else await asyncio.wrap_future(answer)
+            return await take(data, by.id, by.models)
+
+    async def _queries(self, scope: Scope, receive: body.Receive) -> Reply:
+        return await self._taken(scope, receive, self._pushed)
+
+    async def _pushed(self, data: bytes, sender: str, models: Collection[str] | None) -> Reply:
+        if body.is_light(data):
+            answer = self._push.push(data, sender, models)
+        else:  # large bodies and pictures take their time; the loop goes on meanwhile
+            answer = await body.heavily(self._push.push, data, sender, models)
+        return answer.result() if answer.done() else await asyncio.wrap_future(answer)
 
     async def _detect_one(self, scope: Scope, receive: body.Receive) -> Reply:
-        with self._room.share() as share:
-            data = await body.read(scope, receive, self._limits.body_bytes, share)
-            if not self._is_ready():
-                return refusal(503, "not ready", 1)
-            by: Principal = scope.get("principal", ANYBODY)
-            return await self._detect.detect(data, by.id, by.models)
+        return await self._taken(scope, receive, self._detect.detect)
 
     def configure(self, limits: Limits) -> None:
         """Take over the limits of bodies."""
         self._limits, self._room.limit = limits, limits.bodies_bytes
 
     async def _take_samples(self, scope: Scope, receive: body.Receive) -> Reply:
-        with self._room.share() as share:
-            data = await body.read(scope, receive, self._limits.body_bytes, share)
-            if not self._is_ready():
-                return refusal(503, "not ready", 1)
-            by: Principal = scope.get("principal", ANYBODY)
-            return await self._samples[scope["path"]].take(data, by.id, by.models)
+        return await self._taken(scope, receive, self._samples[scope["path"]].take)
 
     async def _metrics(self, scope: Scope, receive: body.Receive) -> Reply:
         headers = dict(scope["headers"])

@@ -5,7 +5,7 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path as FilePath
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
@@ -94,16 +94,8 @@ class Headers(Record, frozen=True, kw_only=True):
     @classmethod
     def read(cls, data: Any, path: Path, report: Report) -> Self:
         """The headers from a mapping of their names and values."""
-        values = {}
-        for name, value in _mapping(data, path, report).items():
-            if name not in HEADERS:
-                report((*path, name), unknown("header", name, HEADERS))
-            elif value is not None and not (isinstance(value, str) and HEADER_VALUE.fullmatch(value or " ")):
-                hint = "; put it in quotes" if isinstance(value, int | float) else ""
-                report((*path, name), f"expected a text of printable ASCII characters, got {shown(value)}{hint}")
-            elif value:
-                values[name] = value
-        return cls(values=values)
+        found = _good(data, path, report, _header_problem)
+        return cls(values={name: value for name, value in found.items() if value})
 
 
 class HttpServerConfig(Record, frozen=True, kw_only=True):
@@ -121,13 +113,7 @@ class BasicAuthUsers(Record, frozen=True, kw_only=True):
     @classmethod
     def read(cls, data: Any, path: Path, report: Report) -> Self:
         """The users from a mapping of names and hashes. What stands in the place of a hash is never repeated."""
-        hashes = {}
-        for user, value in _mapping(data, path, report).items():
-            if problem := _user_problem(user, value):
-                report((*path, user), problem)
-            else:
-                hashes[user] = value
-        return cls(hashes=hashes)
+        return cls(hashes=_good(data, path, report, _user_problem))
 
     def __repr__(self) -> str:
         return f"BasicAuthUsers({len(self.hashes)} users)"
@@ -209,11 +195,25 @@ def _beside(folder: FilePath, tls: TlsServerConfig) -> TlsServerConfig:
     return msgspec.structs.replace(tls, **{name: str(folder / value) for name, value in given.items()})
 
 
-def _mapping(data: Any, path: Path, report: Report) -> dict[str, Any]:
-    if isinstance(data, dict):
-        return data
-    report(path, f"expected a mapping, got {shown(data)}")
-    return {}
+def _good(data: Any, path: Path, report: Report, problem: Callable[[str, Any], str | None]) -> dict[str, Any]:
+    """The entries of a mapping of which nothing is wrong; what is wrong with the others is reported."""
+    if not isinstance(data, dict):
+        report(path, f"expected a mapping, got {shown(data)}")
+        return {}
+    problems = {name: problem(name, value) for name, value in data.items()}
+    for name, words in problems.items():
+        if words:
+            report((*path, name), words)
+    return {name: value for name, value in data.items() if not problems[name]}
+
+
+def _header_problem(name: str, value: Any) -> str | None:
+    if name not in HEADERS:
+        return unknown("header", name, HEADERS)
+    if value is None or (isinstance(value, str) and HEADER_VALUE.fullmatch(value or " ")):
+        return None
+    hint = "; put it in quotes" if isinstance(value, int | float) else ""
+    return f"expected a text of printable ASCII characters, got {shown(value)}{hint}"
 
 
 def _user_problem(user: str, value: Any) -> str | None:

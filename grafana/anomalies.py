@@ -15,8 +15,8 @@ from grafana.panels import (
     bars,
     dashboard,
     dashed,
-    datasource_variable,
     firing,
+    instance_variables,
     label_variable,
     line_at,
     lines,
@@ -54,9 +54,7 @@ def anomalies() -> Dashboard:
 def variables() -> list[Any]:
     """The Prometheus, then job, instance, query and series, each among what the one before leaves."""
     return [
-        datasource_variable(),
-        label_variable("job", "label_values(vedette_build_info, job)"),
-        label_variable("instance", 'label_values(vedette_build_info{job=~"$job"}, instance)'),
+        *instance_variables(),
         label_variable("query", f"label_values(vedette_baseline_ready{{{INSTANCES}}}, query)", many=False),
         label_variable("series", f"label_values(vedette_anomaly_score{{{QUERY}}}, series)", many=False),
     ]
@@ -94,7 +92,7 @@ def glance() -> list[Panel]:
             ask_now(f"time() - max(vedette_anomaly_last_point_timestamp_seconds{{{QUERY}}})"),
             width=4,
         ),
-        alerts.height(4),
+        alerts,
     ]
 
 

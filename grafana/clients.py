@@ -4,27 +4,27 @@ from typing import Any
 
 from grafana.panels import (
     CLIENTS,
-    INSTANCES,
     RATE,
+    SOME_MODELS,
     Dashboard,
     Panel,
     ask,
     ask_now,
     bars,
     dashboard,
-    datasource_variable,
     firing,
+    instance_variables,
     label_variable,
     line_at,
     lines,
+    models_variable,
     number,
     row,
     rows_of,
 )
 
-#: the chosen models, and the chosen client at them
-CHOSEN = f'{INSTANCES}, model=~"$model"'
-CLIENT = f'{CHOSEN}, client="$client"'
+#: the chosen client at the chosen models
+CLIENT = f'{SOME_MODELS}, client="$client"'
 ALERTS = 'alertname=~"Vedette.+", category="attack", job=~"$job", model=~"$model"'
 #: the alarm line, and the line of a severe client
 LINES = ((None, "green"), (1, "orange"), (2, "red"))
@@ -44,17 +44,15 @@ def clients() -> Dashboard:
 def variables() -> list[Any]:
     """As on the overview, and one client."""
     return [
-        datasource_variable(),
-        label_variable("job", "label_values(vedette_build_info, job)"),
-        label_variable("instance", 'label_values(vedette_build_info{job=~"$job"}, instance)'),
-        label_variable("model", f"label_values(vedette_queries_total{{{INSTANCES}}}, model)", every=".*"),
-        label_variable("client", f"label_values(vedette_client_suspicion_ratio{{{CHOSEN}}}, client)", many=False),
+        *instance_variables(),
+        models_variable(),
+        label_variable("client", f"label_values(vedette_client_suspicion_ratio{{{SOME_MODELS}}}, client)", many=False),
     ]
 
 
 def glance() -> list[Panel]:
     """How many clients stand where, and what fires."""
-    count = f'sum(vedette_clients{{{CHOSEN}, level="%s"}})'
+    count = f'sum(vedette_clients{{{SOME_MODELS}, level="%s"}})'
     levels = (
         ("Severe", "severe", ((None, "green"), (1, "red"))),
         ("Alarm", "alarm", ((None, "green"), (1, "orange"))),
@@ -75,7 +73,7 @@ def glance() -> list[Panel]:
         "Not shown",
         "short",
         "Clients in alarm beyond the 50 of a model that are exposed one by one.",
-        ask_now(f"sum(vedette_client_alarms_hidden{{{CHOSEN}}})"),
+        ask_now(f"sum(vedette_client_alarms_hidden{{{SOME_MODELS}}})"),
         ((None, "green"), (1, "orange")),
         width=3,
     )
@@ -86,12 +84,12 @@ def glance() -> list[Panel]:
         ("severity", "alertname", "model", "client"),
         width=12,
     )
-    return [*numbers, hidden, alerts.height(4)]
+    return [*numbers, hidden, alerts]
 
 
 def all_clients() -> list[Panel]:
     """The most suspicious clients, those in alarm with their evidence, and clusters."""
-    suspicion = f"max by (model, client) (vedette_client_suspicion_ratio{{{CHOSEN}}})"
+    suspicion = f"max by (model, client) (vedette_client_suspicion_ratio{{{SOME_MODELS}}})"
     top = lines(
         "Most suspicious clients",
         "none",
@@ -106,7 +104,7 @@ def all_clients() -> list[Panel]:
         "none",
         "Clients in alarm, or severe, until 15 minutes after the last evidence, with the family of evidence that is "
         "furthest beyond its line first.",
-        ask_now(f"sort_desc(max by (model, client, family) (vedette_client_evidence_ratio{{{CHOSEN}}}))"),
+        ask_now(f"sort_desc(max by (model, client, family) (vedette_client_evidence_ratio{{{SOME_MODELS}}}))"),
         ("model", "client", "family"),
         "evidence",
         width=8,
@@ -119,7 +117,7 @@ def all_clients() -> list[Panel]:
             "none",
             "Clients that came into alarm in the interval, by the family of evidence that did it.",
             ask(
-                f"sum by (family) (increase(vedette_client_alarms_total{{{CHOSEN}}}{RATE}))",
+                f"sum by (family) (increase(vedette_client_alarms_total{{{SOME_MODELS}}}{RATE}))",
                 "{{family}}",
             ),
             width=8,
@@ -129,14 +127,14 @@ def all_clients() -> list[Panel]:
             "short",
             "Clusters of near variants of one query, by whether they come from one client, several, or from queries "
             "without a client.",
-            ask(f"sum by (accounts) (vedette_query_clusters{{{CHOSEN}}})", "{{accounts}}"),
+            ask(f"sum by (accounts) (vedette_query_clusters{{{SOME_MODELS}}})", "{{accounts}}"),
             width=8,
         ),
         lines(
             "Clients by level",
             "short",
             "Clients that were active in the last hour, by level.",
-            ask(f"sum by (level) (vedette_clients{{{CHOSEN}}})", "{{level}}"),
+            ask(f"sum by (level) (vedette_clients{{{SOME_MODELS}}})", "{{level}}"),
             width=8,
         ),
     ]
@@ -168,7 +166,7 @@ def readiness() -> list[Panel]:
             "percentunit",
             "What each detector of evidence has seen of the queries that it learns from; until it has all, it says "
             "nothing.",
-            ask_now(f"min by (model, detector) (vedette_warm_up_ratio{{{CHOSEN}}})", "{{model}} {{detector}}"),
+            ask_now(f"min by (model, detector) (vedette_warm_up_ratio{{{SOME_MODELS}}})", "{{model}} {{detector}}"),
             ((None, "orange"), (1, "green")),
         ),
         lines(
@@ -176,8 +174,8 @@ def readiness() -> list[Panel]:
             "percentunit",
             "Share of the queries that name no client: only clusters can be judged of them.",
             ask(
-                f"sum by (model) (rate(vedette_queries_without_client_total{{{CHOSEN}}}{RATE}))"
-                f" / (sum by (model) (rate(vedette_queries_total{{{CHOSEN}}}{RATE})) > 0)",
+                f"sum by (model) (rate(vedette_queries_without_client_total{{{SOME_MODELS}}}{RATE}))"
+                f" / (sum by (model) (rate(vedette_queries_total{{{SOME_MODELS}}}{RATE})) > 0)",
                 "{{model}}",
             ),
         ),

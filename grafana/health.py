@@ -5,29 +5,30 @@ from typing import Any
 from grafana.panels import (
     HEALTH,
     INSTANCES,
+    ONE_MODEL,
     RATE,
     Dashboard,
     Panel,
     ask,
     ask_now,
+    ask_quantiles,
     bars,
     dashboard,
     dashed,
-    datasource_variable,
     firing,
+    instance_variables,
     label_variable,
     line_at,
     lines,
     number,
+    quantile,
     row,
     rows_of,
 )
 
-#: the chosen model
-CHOSEN = f'{INSTANCES}, model="$model"'
 ALERTS = 'alertname=~"VedetteModel.+|VedetteNoQueries|Vedette.*Drift.*", job=~"$job|", model="$model"'
 #: what clients do wrong is left out, as in the alerts
-OWN_FAILURES = f'vedette_inference_failures_total{{{CHOSEN}, reason!~"client_error|rate_limited"}}'
+OWN_FAILURES = f'vedette_inference_failures_total{{{ONE_MODEL}, reason!~"client_error|rate_limited"}}'
 
 
 def health() -> Dashboard:
@@ -50,21 +51,19 @@ def health() -> Dashboard:
 def variables() -> list[Any]:
     """As on the overview, but one model."""
     return [
-        datasource_variable(),
-        label_variable("job", "label_values(vedette_build_info, job)"),
-        label_variable("instance", 'label_values(vedette_build_info{job=~"$job"}, instance)'),
+        *instance_variables(),
         label_variable("model", f"label_values(vedette_inferences_total{{{INSTANCES}}}, model)", many=False),
     ]
 
 
 def rate(name: str, by: str = "") -> str:
     """A counter's rate over the instances of the exporter."""
-    return f"sum{f' by ({by})' if by else ''} (rate({name}{{{CHOSEN}}}{RATE}))"
+    return f"sum{f' by ({by})' if by else ''} (rate({name}{{{ONE_MODEL}}}{RATE}))"
 
 
-def quantile(part: float, name: str) -> str:
-    """A quantile from buckets; `>= 0` leaves out the NaN of a time without inferences."""
-    return f"histogram_quantile({part}, {rate(f'{name}_bucket', 'le')}) >= 0"
+def buckets(name: str) -> str:
+    """The rate of a histogram's buckets."""
+    return rate(f"{name}_bucket", "le")
 
 
 def failing() -> str:
@@ -81,41 +80,39 @@ def glance() -> list[Panel]:
         ("severity", "alertname"),
         width=9,
     )
+    p95 = quantile(0.95, buckets("vedette_inference_duration_seconds"))
     return [
         number("Inferences", "reqps", "Inferences a second, now.", ask_now(rate("vedette_inferences_total"))),
-        number("p95", "s", "95 % take no longer, now.", ask_now(quantile(0.95, "vedette_inference_duration_seconds"))),
+        number("p95", "s", "95 % take no longer, now.", ask_now(p95)),
         number("Failing", "percentunit", "Share that fails, now; what clients did wrong left out.", ask_now(failing())),
         number(
             "Cost of an hour",
             "currencyUSD",
             "Dollars over the last hour.",
-            ask_now(f"sum(increase(vedette_cost_dollars_total{{{CHOSEN}}}[1h]))"),
+            ask_now(f"sum(increase(vedette_cost_dollars_total{{{ONE_MODEL}}}[1h]))"),
         ),
         number(
             "Dollars each",
             "currencyUSD",
             "Dollars an inference, over the last hour.",
             ask_now(
-                f"sum(increase(vedette_cost_dollars_total{{{CHOSEN}}}[1h])) / "
-                f"(sum(increase(vedette_inferences_total{{{CHOSEN}}}[1h])) > 0)"
+                f"sum(increase(vedette_cost_dollars_total{{{ONE_MODEL}}}[1h])) / "
+                f"(sum(increase(vedette_inferences_total{{{ONE_MODEL}}}[1h])) > 0)"
             ),
         ),
-        alerts.height(4),
+        alerts,
     ]
 
 
 def speed() -> list[Panel]:
     """How long inferences take."""
-    durations, waits = "vedette_inference_duration_seconds", "vedette_time_to_first_token_seconds"
     latency = lines(
         "Latency",
         "s",
         "Half, 95 % and 99 % take no longer; read from buckets, so exact only at their bounds. Dashed: the threshold "
         "from which the 95 % alert.",
-        ask(quantile(0.5, durations), "half", "A"),
-        ask(quantile(0.95, durations), "95 %", "B"),
-        ask(quantile(0.99, durations), "99 %", "C"),
-        ask(f"max(vedette_model_latency_threshold_seconds{{{CHOSEN}}})", "threshold", "D"),
+        *ask_quantiles(buckets("vedette_inference_duration_seconds")),
+        ask(f"max(vedette_model_latency_threshold_seconds{{{ONE_MODEL}}})", "threshold", "D"),
     )
     return [
         dashed(latency, "D", "red"),
@@ -123,8 +120,7 @@ def speed() -> list[Panel]:
             "Time to the first token",
             "s",
             "Half and 95 % wait no longer for the first token, where it is told.",
-            ask(quantile(0.5, waits), "half", "A"),
-            ask(quantile(0.95, waits), "95 %", "B"),
+            *ask_quantiles(buckets("vedette_time_to_first_token_seconds"))[:2],
         ),
     ]
 
@@ -137,8 +133,8 @@ def failures() -> list[Panel]:
         "Share of the inferences that fail, what clients did wrong left out; what the service pushes of itself; dashed "
         "the threshold.",
         ask(failing(), "failing", "A"),
-        ask(f"max(vedette_pushed_error_ratio{{{CHOSEN}}})", "pushed", "B"),
-        ask(f"max(vedette_model_error_threshold_ratio{{{CHOSEN}}})", "threshold", "C"),
+        ask(f"max(vedette_pushed_error_ratio{{{ONE_MODEL}}})", "pushed", "B"),
+        ask(f"max(vedette_model_error_threshold_ratio{{{ONE_MODEL}}})", "threshold", "C"),
     )
     reasons = lines(
         "Failures by reason",
@@ -152,9 +148,9 @@ def failures() -> list[Panel]:
 def objectives() -> list[Panel]:
     """What is left of the budgets, and how fast they are spent."""
     bad, events = (
-        f"sum by (slo) (increase(vedette_slo_{name}_total{{{CHOSEN}}}[%s]))" for name in ("bad_events", "events")
+        f"sum by (slo) (increase(vedette_slo_{name}_total{{{ONE_MODEL}}}[%s]))" for name in ("bad_events", "events")
     )
-    allowed = f"(1 - max by (slo) (vedette_model_objective_ratio{{{CHOSEN}}}))"
+    allowed = f"(1 - max by (slo) (vedette_model_objective_ratio{{{ONE_MODEL}}}))"
     spent = f"{bad} / ({events} > 0) / {allowed}"
     left = bars(
         "Budget left",
@@ -177,29 +173,29 @@ def drift() -> list[Panel]:
         "Accuracy",
         "percentunit",
         "Share of right answers among the last 1,000 of which the truth is known; dashed what is usual.",
-        ask(f"max(vedette_model_accuracy_ratio{{{CHOSEN}}})", "accuracy", "A"),
-        ask(f"max(vedette_model_accuracy_usual_ratio{{{CHOSEN}}})", "usual", "B"),
+        ask(f"max(vedette_model_accuracy_ratio{{{ONE_MODEL}}})", "accuracy", "A"),
+        ask(f"max(vedette_model_accuracy_usual_ratio{{{ONE_MODEL}}})", "usual", "B"),
         width=6,
     )
     severity = lines(
         "Drift severity",
         "none",
         "Of the last window: 0 none, 1 low, 2 medium, 3 high, 4 critical; from 2 on it alerts (dashed).",
-        ask(f"max(vedette_drift_severity_level{{{CHOSEN}}})", "severity"),
+        ask(f"max(vedette_drift_severity_level{{{ONE_MODEL}}})", "severity"),
         width=6,
     )
     features = lines(
         "Drifted features",
         "none",
         "Features of the last window that were tested, and that moved from the reference.",
-        ask(f"max by (state) (vedette_drift_features{{{CHOSEN}}})", "{{state}}"),
+        ask(f"max by (state) (vedette_drift_features{{{ONE_MODEL}}})", "{{state}}"),
         width=6,
     )
     scores = bars(
         "Largest changes",
         "none",
         "The features that moved most: ks from 0 to 1, psi (0.2 matters), wasserstein in sd of the reference.",
-        ask_now(f"sort_desc(max by (feature, method) (vedette_drift_score{{{CHOSEN}}}))", "{{feature}}: {{method}}"),
+        ask_now(f"sort_desc(max by (feature, method) (vedette_drift_score{{{ONE_MODEL}}}))", "{{feature}}: {{method}}"),
         width=6,
     )
     return [
@@ -216,8 +212,10 @@ def load() -> list[Panel]:
         "Resources",
         "percentunit",
         "Share in use on the fullest instance; dashed the thresholds.",
-        ask(f"max by (resource) (vedette_resource_utilization_ratio{{{CHOSEN}}})", "{{resource}}", "A"),
-        ask(f"max by (resource) (vedette_model_resource_threshold_ratio{{{CHOSEN}}})", "{{resource}}: threshold", "B"),
+        ask(f"max by (resource) (vedette_resource_utilization_ratio{{{ONE_MODEL}}})", "{{resource}}", "A"),
+        ask(
+            f"max by (resource) (vedette_model_resource_threshold_ratio{{{ONE_MODEL}}})", "{{resource}}: threshold", "B"
+        ),
         width=8,
     )
     return [
@@ -226,7 +224,7 @@ def load() -> list[Panel]:
             "reqps",
             "Inferences a second, and the throughput that an instance pushed.",
             ask(rate("vedette_inferences_total"), "inferences", "A"),
-            ask(f"max(vedette_pushed_throughput_per_second{{{CHOSEN}}})", "pushed", "B"),
+            ask(f"max(vedette_pushed_throughput_per_second{{{ONE_MODEL}}})", "pushed", "B"),
             width=8,
         ),
         dashed(resources, "B", "red"),
@@ -247,7 +245,7 @@ def cost() -> list[Panel]:
         "currencyUSD",
         "Dollars an hour; dashed the threshold, if set.",
         ask(f"3600 * {rate('vedette_cost_dollars_total')}", "cost", "A"),
-        ask(f"max(vedette_model_cost_threshold_dollars{{{CHOSEN}}})", "threshold", "B"),
+        ask(f"max(vedette_model_cost_threshold_dollars{{{ONE_MODEL}}})", "threshold", "B"),
         width=8,
     )
     return [
@@ -258,6 +256,6 @@ def cost() -> list[Panel]:
 
 
 def _clients(title: str, unit: str, name: str, value: str) -> Panel:
-    query = ask_now(f"sort_desc(sum by (client) ({name}{{{CHOSEN}}}))")
+    query = ask_now(f"sort_desc(sum by (client) ({name}{{{ONE_MODEL}}}))")
     description = "The largest of the last one to two hours, about."
     return rows_of(title, unit, description, query, ("client",), value, width=8).no_value("nobody is named")

@@ -5,17 +5,19 @@ from typing import Any
 from grafana.panels import (
     INSTANCES,
     MODEL,
+    ONE_MODEL,
     RATE,
     Dashboard,
     Panel,
     ask,
     ask_buckets,
     ask_now,
+    ask_quantiles,
     bars,
     dashboard,
     dashed,
-    datasource_variable,
     firing,
+    instance_variables,
     label_variable,
     lines,
     number,
@@ -24,8 +26,7 @@ from grafana.panels import (
 )
 
 #: the chosen model, and the detector of the row that a panel stands in
-CHOSEN = f'{INSTANCES}, model="$model"'
-DETECTOR = f'{CHOSEN}, detector="$detector"'
+DETECTOR = f'{ONE_MODEL}, detector="$detector"'
 ALERTS = 'alertname=~"Vedette.+", severity!="none", job=~"$job|", model="$model"'
 FLAGS, JUDGEMENTS = "vedette_detector_flags_total", "vedette_detector_judgements_total"
 
@@ -51,11 +52,9 @@ def model() -> Dashboard:
 def variables() -> list[Any]:
     """As on the overview, but one model; and its detectors, for the rows."""
     return [
-        datasource_variable(),
-        label_variable("job", "label_values(vedette_build_info, job)"),
-        label_variable("instance", 'label_values(vedette_build_info{job=~"$job"}, instance)'),
+        *instance_variables(),
         label_variable("model", f"label_values(vedette_queries_total{{{INSTANCES}}}, model)", many=False),
-        label_variable("detector", f"label_values({JUDGEMENTS}{{{CHOSEN}}}, detector)"),
+        label_variable("detector", f"label_values({JUDGEMENTS}{{{ONE_MODEL}}}, detector)"),
     ]
 
 
@@ -73,24 +72,24 @@ def glance() -> list[Panel]:
             "Queries judged",
             "reqps",
             "Queries a second, now.",
-            ask_now(f"sum(rate(vedette_queries_total{{{CHOSEN}}}{RATE}))"),
+            ask_now(f"sum(rate(vedette_queries_total{{{ONE_MODEL}}}{RATE}))"),
             width=4,
         ),
         number(
             "Suspicious",
             "percentunit",
             "Share of the queries that at least one detector flagged, now.",
-            ask_now(share("vedette_suspicious_queries_total", "vedette_queries_total", "model", CHOSEN)),
+            ask_now(share("vedette_suspicious_queries_total", "vedette_queries_total", "model", ONE_MODEL)),
             width=4,
         ),
         number(
             "Last query",
             "s",
             "Time since the last query of this model came.",
-            ask_now(f"time() - max(vedette_last_query_timestamp_seconds{{{CHOSEN}}})"),
+            ask_now(f"time() - max(vedette_last_query_timestamp_seconds{{{ONE_MODEL}}})"),
             width=4,
         ),
-        alerts.height(4),
+        alerts,
     ]
 
 
@@ -100,8 +99,8 @@ def traffic() -> list[Panel]:
         "Silence",
         "s",
         "Time since the last query, and the time after which the silence is an alert (`expected_interval`, if set).",
-        ask(f"time() - max(vedette_last_query_timestamp_seconds{{{CHOSEN}}})", "since the last query", "A"),
-        ask(f"max(vedette_model_silence_threshold_seconds{{{CHOSEN}}})", "alert", "B"),
+        ask(f"time() - max(vedette_last_query_timestamp_seconds{{{ONE_MODEL}}})", "since the last query", "A"),
+        ask(f"max(vedette_model_silence_threshold_seconds{{{ONE_MODEL}}})", "alert", "B"),
         width=8,
     )
     return [
@@ -109,15 +108,15 @@ def traffic() -> list[Panel]:
             "Queries",
             "reqps",
             "Queries a second: all, and those that at least one detector flagged.",
-            ask(f"sum(rate(vedette_queries_total{{{CHOSEN}}}{RATE}))", "judged", "A"),
-            ask(f"sum(rate(vedette_suspicious_queries_total{{{CHOSEN}}}{RATE}))", "suspicious", "B"),
+            ask(f"sum(rate(vedette_queries_total{{{ONE_MODEL}}}{RATE}))", "judged", "A"),
+            ask(f"sum(rate(vedette_suspicious_queries_total{{{ONE_MODEL}}}{RATE}))", "suspicious", "B"),
             width=8,
         ),
         lines(
             "Flagged share by detector",
             "percentunit",
             "Flags divided by judgements.",
-            ask(share(FLAGS, JUDGEMENTS, "detector", CHOSEN), "{{detector}}"),
+            ask(share(FLAGS, JUDGEMENTS, "detector", ONE_MODEL), "{{detector}}"),
             width=8,
         ),
         dashed(silence, "B", "red"),
@@ -138,16 +137,16 @@ def scores() -> list[Panel]:
         width=8,
     )
     buckets = f"sum by (le) (rate(vedette_detection_score_bucket{{{DETECTOR}}}{RATE}))"
+    half, most, nearly_all = ask_quantiles(buckets)
     spread = lines(
         "Scores",
         "none",
         "Half, 95 % and 99 % of the scores are no higher; read from buckets, so exact only at their bounds. Points "
         "are single queries with their ids, where Prometheus stores exemplars. Entropy is divided by its largest "
         "possible value, so it does not compare with the score threshold.",
-        # `>= 0` leaves out the NaN of a time without queries
-        ask(f"histogram_quantile(0.5, {buckets}) >= 0", "half", "A"),
-        ask(f"histogram_quantile(0.95, {buckets}) >= 0", "95 %", "B"),
-        ask(f"histogram_quantile(0.99, {buckets}) >= 0", "99 %", "C").exemplar(True),
+        half,
+        most,
+        nearly_all.exemplar(True),
         width=8,
     )
     counts = f"sum by (le) (increase(vedette_detection_score_bucket{{{DETECTOR}}}[$__range]))"

@@ -7,18 +7,20 @@ from grafana.panels import (
     MODEL,
     OVERVIEW,
     RATE,
+    SOME_MODELS,
     Dashboard,
     Panel,
     ask,
     ask_now,
+    ask_quantiles,
     bars,
     column,
     dashboard,
-    datasource_variable,
     firing,
-    label_variable,
+    instance_variables,
     line_at,
     lines,
+    models_variable,
     number,
     row,
     rows_of,
@@ -26,16 +28,14 @@ from grafana.panels import (
     words,
 )
 
-#: the instances and models that were chosen
-CHOSEN = f'{INSTANCES}, model=~"$model"'
 #: alerts of the chosen jobs and models; own faults carry no model, and a vanished exporter's may carry no job
 ALERTS = 'alertname=~"Vedette.+", severity!="none", job=~"$job|", model=~"$model|"'
 
 BY_DETECTOR = "{{model}} {{detector}}"
 OF_CRITICAL = (
-    f"({share('vedette_detector_flags_total', 'vedette_detector_judgements_total', 'model, detector', CHOSEN)})"
+    f"({share('vedette_detector_flags_total', 'vedette_detector_judgements_total', 'model, detector', SOME_MODELS)})"
     " / on (model, detector)"
-    f' max by (model, detector) (vedette_flagged_threshold_ratio{{{CHOSEN}, level="critical"}})'
+    f' max by (model, detector) (vedette_flagged_threshold_ratio{{{SOME_MODELS}, level="critical"}})'
 )
 
 
@@ -63,12 +63,7 @@ def overview() -> Dashboard:
 
 def variables() -> list[Any]:
     """The Prometheus, then job, instance and model, each among what the one before leaves."""
-    return [
-        datasource_variable(),
-        label_variable("job", "label_values(vedette_build_info, job)"),
-        label_variable("instance", 'label_values(vedette_build_info{job=~"$job"}, instance)'),
-        label_variable("model", f"label_values(vedette_queries_total{{{INSTANCES}}}, model)", every=".*"),
-    ]
+    return [*instance_variables(), models_variable()]
 
 
 def health() -> list[Panel]:
@@ -111,7 +106,7 @@ def health() -> list[Panel]:
             "Detector errors",
             "reqps",
             "Queries on which a detector failed. Such a query is not counted as harmless: it was not judged.",
-            ask_now(f"sum(rate(vedette_detector_errors_total{{{CHOSEN}}}{RATE}))"),
+            ask_now(f"sum(rate(vedette_detector_errors_total{{{SOME_MODELS}}}{RATE}))"),
             ((None, "green"), (0.001, "red")),
         ),
         number(
@@ -139,9 +134,10 @@ def now() -> list[Panel]:
         ALERTS,
         ("severity", "alertname", "model", "detector"),
         width=14,
+        height=7,
     )
-    known = "max by (model, version, modality) (vedette_model_info{" + CHOSEN + "})"
-    last = "max by (model) (vedette_last_query_timestamp_seconds{" + CHOSEN + "})"
+    known = "max by (model, version, modality) (vedette_model_info{" + SOME_MODELS + "})"
+    last = "max by (model) (vedette_last_query_timestamp_seconds{" + SOME_MODELS + "})"
     served = rows_of(
         "Models",
         "s",
@@ -152,7 +148,7 @@ def now() -> list[Panel]:
         width=10,
     ).mappings(words({"-1": ("none yet", "text")}))
     return [
-        alerts.height(7),
+        alerts,
         column(served, "model", {"links": [_model_link()]}).height(7),
     ]
 
@@ -178,7 +174,7 @@ def queries() -> list[Panel]:
             "Queries judged",
             "reqps",
             "Queries a second, by model.",
-            ask(f"sum by (model) (rate(vedette_queries_total{{{CHOSEN}}}{RATE}))", "{{model}}"),
+            ask(f"sum by (model) (rate(vedette_queries_total{{{SOME_MODELS}}}{RATE}))", "{{model}}"),
         ),
         near,
         lines(
@@ -186,14 +182,16 @@ def queries() -> list[Panel]:
             "percentunit",
             "Share of the queries that at least one detector flagged, by model. One flagged query means little; "
             "a share that rises is worth a look.",
-            ask(share("vedette_suspicious_queries_total", "vedette_queries_total", "model", CHOSEN), "{{model}}"),
+            ask(share("vedette_suspicious_queries_total", "vedette_queries_total", "model", SOME_MODELS), "{{model}}"),
         ),
         lines(
             "Flagged share by detector",
             "percentunit",
             "Flags divided by judgements. The shares from which alerts fire are drawn on the dashboard of each model.",
             ask(
-                share("vedette_detector_flags_total", "vedette_detector_judgements_total", "model, detector", CHOSEN),
+                share(
+                    "vedette_detector_flags_total", "vedette_detector_judgements_total", "model, detector", SOME_MODELS
+                ),
                 BY_DETECTOR,
             ),
         ),
@@ -220,10 +218,7 @@ def judging() -> list[Panel]:
             "From received to judged",
             "s",
             "Delay of pushed queries. Half, 95 % and 99 % of them waited no longer.",
-            # `>= 0` leaves out the NaN of a time without pushes
-            ask(f"histogram_quantile(0.5, {buckets}) >= 0", "half", "A"),
-            ask(f"histogram_quantile(0.95, {buckets}) >= 0", "95 %", "B"),
-            ask(f"histogram_quantile(0.99, {buckets}) >= 0", "99 %", "C"),
+            *ask_quantiles(buckets),
             width=8,
         ),
         lines(
@@ -257,7 +252,7 @@ def not_judged() -> list[Panel]:
             "The query lacks what the detector needs. Normal for models that do not send it; "
             "a detector that skips everything protects nothing.",
             ask(
-                f"sum by (detector, reason) (rate(vedette_detector_skipped_total{{{CHOSEN}}}{RATE})) > 0",
+                f"sum by (detector, reason) (rate(vedette_detector_skipped_total{{{SOME_MODELS}}}{RATE})) > 0",
                 "{{detector}} {{reason}}",
             ),
             width=8,
@@ -268,7 +263,7 @@ def not_judged() -> list[Panel]:
             "reqps",
             "Exceptions inside a detector. The log says which.",
             ask(
-                f"sum by (model, detector, reason) (rate(vedette_detector_errors_total{{{CHOSEN}}}{RATE})) > 0",
+                f"sum by (model, detector, reason) (rate(vedette_detector_errors_total{{{SOME_MODELS}}}{RATE})) > 0",
                 "{{model}} {{detector}} {{reason}}",
             ),
             width=8,

@@ -21,6 +21,9 @@ with warnings.catch_warnings():
 DATASOURCE = options.DataSourceRef(type_val="prometheus", uid="${datasource}")
 #: the instances that were chosen
 INSTANCES = 'job=~"$job", instance=~"$instance"'
+#: the models that were chosen on them, where one or several may be
+ONE_MODEL = f'{INSTANCES}, model="$model"'
+SOME_MODELS = f'{INSTANCES}, model=~"$model"'
 RATE = "[$__rate_interval]"
 
 OVERVIEW = "vedette-overview"
@@ -53,6 +56,20 @@ def ask_now(expression: str, legend: str = "", ref: str = "A") -> prometheus.Dat
 def ask_buckets(expression: str) -> prometheus.Dataquery:
     """The buckets of one histogram, now; Grafana takes the counts of the smaller buckets off each."""
     return ask_now(expression, "{{le}}").format(PromQueryFormat.HEATMAP)
+
+
+def quantile(part: float, buckets: str) -> str:
+    """What this part does not exceed. buckets: the rate of a histogram's buckets by `le`.
+
+    `>= 0` leaves out the NaN of a time in which nothing was counted.
+    """
+    return f"histogram_quantile({part}, {buckets}) >= 0"
+
+
+def ask_quantiles(buckets: str) -> tuple[prometheus.Dataquery, ...]:
+    """What half, 95 % and 99 % do not exceed, as A, B and C."""
+    parts = ((0.5, "half", "A"), (0.95, "95 %", "B"), (0.99, "99 %", "C"))
+    return tuple(ask(quantile(part, buckets), legend, ref) for part, legend, ref in parts)
 
 
 def share(part: str, whole: str, labels: str, selector: str) -> str:
@@ -112,14 +129,14 @@ def rows_of(
     return _described(panel, title, "none", description, (query.format(PromQueryFormat.TABLE),), width, 8)
 
 
-def firing(title: str, description: str, selector: str, labels: Sequence[str], width: int) -> Panel:
+def firing(title: str, description: str, selector: str, labels: Sequence[str], width: int, height: int = 4) -> Panel:
     """A table of the firing alerts, the newest first."""
     held = f'ALERTS_FOR_STATE{{{selector}}} and ignoring (alertstate) ALERTS{{{selector}, alertstate="firing"}}'
     query = ask_now(f"sort_desc(1000 * max by ({', '.join(labels)}) ({held}))")
     panel = rows_of(title, "dateTimeFromNow", description, query, labels, "since", width)
     severities = words({"critical": ("critical", "red"), "warning": ("warning", "orange"), "info": ("info", "blue")})
     coloured = {"mappings": severities, "custom.cellOptions": {"type": "color-text"}}
-    return column(panel, "severity", coloured).no_value("nothing fires")
+    return column(panel, "severity", coloured).no_value("nothing fires").height(height)
 
 
 def column(panel: Panel, name: str, settings: Mapping[str, Any]) -> Panel:
@@ -203,9 +220,18 @@ def marks(name: str, expression: str, colour: str, title: str) -> Any:
     return query.expr(expression).title_format(title).step("60s")
 
 
-def datasource_variable() -> Any:
-    """Which Prometheus."""
-    return builders.DatasourceVariable("datasource").label("Prometheus").type("prometheus")
+def instance_variables() -> list[Any]:
+    """Which Prometheus, and which instances of the exporter, as `INSTANCES` selects them."""
+    return [
+        builders.DatasourceVariable("datasource").label("Prometheus").type("prometheus"),
+        label_variable("job", "label_values(vedette_build_info, job)"),
+        label_variable("instance", 'label_values(vedette_build_info{job=~"$job"}, instance)'),
+    ]
+
+
+def models_variable() -> Any:
+    """Which models, as `SOME_MODELS` selects them."""
+    return label_variable("model", f"label_values(vedette_queries_total{{{INSTANCES}}}, model)", every=".*")
 
 
 def label_variable(name: str, query: str, *, many: bool = True, every: str | None = None) -> Any:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from exporter.metrics import FAMILIES, PREFIX
+from exporter.metrics.families import FAMILIES, PREFIX
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "metrics.md"
 HEAD = """# Metrics

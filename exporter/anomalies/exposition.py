@@ -13,7 +13,8 @@ from exporter.anomalies.log import AnomalyLog
 from exporter.anomalies.series import Judged, WatchedSeries
 from exporter.anomalies.watched import WatchedQuery
 from exporter.learned_config import DAY
-from exporter.metrics import FAMILIES, PREFIX, Block
+from exporter.metrics.families import FAMILIES, PREFIX
+from exporter.metrics.page import Block
 from exporter.models import label_value
 
 #: the gauges of a series, by their names

@@ -28,7 +28,7 @@ from exporter.anomalies.series import Judged
 from exporter.anomalies.watched import Block as Read
 from exporter.anomalies.watched import ContextsOf, Trained, WatchedQuery
 from exporter.learned_config import AnomalyQuery, LearnedNormal, ResolvedQuery
-from exporter.metrics import Block
+from exporter.metrics.page import Block
 from exporter.promql import window
 
 log = logging.getLogger(__name__)

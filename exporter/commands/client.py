@@ -12,6 +12,7 @@ import requests
 
 from exporter.commands import Failure
 from exporter.commands.check import read_config
+from exporter.commands.reaching import reaching
 from exporter.config import Config
 from exporter.pseudonyms import written_down
 
@@ -118,15 +119,12 @@ def _ask(options: argparse.Namespace, method: str, path: str, parameters: dict[s
     """The answer as plain values. Raises Failure."""
     headers = {"Authorization": f"Bearer {_key(options.key_file)}"} if options.key_file else {}
     url = options.url.rstrip("/")
-    try:
+    with reaching(url, "exporter", "http://localhost:10833"):
         answer = requests.request(method, url + path, params=parameters, headers=headers, timeout=30)
+    try:
         content = answer.json()
     except requests.exceptions.JSONDecodeError:
         raise Failure(f"{url}: this is no Vedette: it answered {answer.status_code} without JSON") from None
-    except (requests.exceptions.MissingSchema, requests.exceptions.InvalidSchema, requests.exceptions.InvalidURL):
-        raise Failure(f"{url}: no address such as http://localhost:10833") from None
-    except requests.RequestException as error:
-        raise Failure(f"{url}: {type(error).__name__}: the exporter cannot be reached") from None
     if answer.status_code != 200:
         raise Failure(f"{url}: {content.get('detail', answer.status_code)}")
     return content

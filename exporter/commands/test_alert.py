@@ -7,6 +7,7 @@ import requests
 
 from exporter.commands import Failure
 from exporter.commands.check import read_config
+from exporter.commands.reaching import reaching
 
 #: how long the alert fires: long enough to be sent, short enough to be over soon
 DURATION = timedelta(minutes=5)
@@ -16,12 +17,8 @@ def test_alert(options: argparse.Namespace) -> None:
     """Send it. Raises Failure when the Alertmanager does not take it."""
     config = read_config(options.config_file)
     url = (options.alertmanager_url or config.external.alertmanager_url or "http://localhost:9093").rstrip("/")
-    try:
+    with reaching(url, "Alertmanager", "http://localhost:9093"):
         answer = requests.post(f"{url}/api/v2/alerts", json=[alert(datetime.now(UTC), config.external.url)], timeout=10)
-    except (requests.exceptions.InvalidSchema, requests.exceptions.MissingSchema, requests.exceptions.InvalidURL):
-        raise Failure(f"{url}: no address such as http://localhost:9093") from None
-    except requests.RequestException as error:
-        raise Failure(f"{url}: {type(error).__name__}: the Alertmanager cannot be reached") from None
     if answer.status_code != 200:
         raise Failure(f"{url}: the Alertmanager answered {answer.status_code}: {answer.text.strip()[:200]}")
     print(f"sent to {url}: every receiver of the bundled configuration gets a notification within a minute")

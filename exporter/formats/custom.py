@@ -7,9 +7,8 @@ from typing import Annotated, Literal
 import msgspec
 
 from exporter.config import CUSTOM_LABEL, CUSTOM_NAME, RESERVED_LABELS, Limits
-from exporter.formats import Refused, TooMany
-from exporter.formats.inference import refused
-from exporter.formats.native import BROKEN
+from exporter.formats import Refused
+from exporter.formats.whole import Whole, is_array
 from exporter.labels import label_value
 
 KINDS = ("gauge", "counter", "histogram")
@@ -32,22 +31,15 @@ class CustomSample(msgspec.Struct, gc=False, eq=False, kw_only=True):
         return self.labels.get("model", "")
 
 
-_one = msgspec.json.Decoder(CustomSample)
-_array = msgspec.json.Decoder(list[CustomSample])
+_whole = Whole(CustomSample, lambda _: KINDS)
 
 
 def decode(body: bytes, limits: Limits) -> Sequence[CustomSample]:
     """The samples of a body. Raises Unreadable when it is no JSON, TooMany, and Refused when any of it is wrong."""
-    is_array = body.lstrip()[:1] == b"["
-    try:
-        samples = _array.decode(body) if is_array else [_one.decode(body)]
-    except BROKEN as error:
-        raise refused(body, error, KINDS) from None
-    if len(samples) > limits.body_queries:
-        raise TooMany(len(samples), limits.body_queries)
+    samples = _whole.decode(body, limits)
     for index, sample in enumerate(samples):
         if problem := _problem(sample):
-            raise Refused("wrong_type", f"[{index}].{problem}" if is_array else problem)
+            raise Refused("wrong_type", f"[{index}].{problem}" if is_array(body) else problem)
         sample.labels = {name: label_value(value) for name, value in sorted(sample.labels.items())}
     return samples
 

@@ -1,14 +1,11 @@
 """Reports of drift that was found elsewhere. One JSON object, or an array of them. All of a body is taken, or none."""
 
-from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import msgspec
 
-from exporter.config import Limits
-from exporter.formats import TooMany
-from exporter.formats.inference import Name, Part, refused
-from exporter.formats.native import BROKEN
+from exporter.formats.inference import Name, Part
+from exporter.formats.whole import Whole
 
 WORDS = ("data, concept", "low, medium, high, critical")
 
@@ -25,17 +22,9 @@ class Report(msgspec.Struct, gc=False, eq=False, kw_only=True):
     drift_score: Annotated[float, msgspec.Meta(ge=-1e300, le=1e300)] | None = None
 
 
-_one = msgspec.json.Decoder(Report)
-_array = msgspec.json.Decoder(list[Report])
+def _words(problem: str) -> tuple[str]:
+    return (WORDS[0] if "drift_type" in problem else WORDS[1],)
 
 
-def decode(body: bytes, limits: Limits) -> Sequence[Report]:
-    """The reports of a body. Raises Unreadable when it is no JSON, TooMany, and Refused when any of it is wrong."""
-    try:
-        reports = _array.decode(body) if body.lstrip()[:1] == b"[" else [_one.decode(body)]
-    except BROKEN as error:
-        words = WORDS[0] if "drift_type" in str(error) else WORDS[1]
-        raise refused(body, error, (words,)) from None
-    if len(reports) > limits.body_queries:
-        raise TooMany(len(reports), limits.body_queries)
-    return reports
+#: the reports of a body
+decode = Whole(Report, _words).decode

@@ -9,9 +9,8 @@ from typing import Annotated, Literal
 import msgspec
 
 from exporter.config import Limits
-from exporter.formats import TooMany
-from exporter.formats.inference import Name, refused
-from exporter.formats.native import BROKEN
+from exporter.formats.inference import Name
+from exporter.formats.whole import Whole
 
 
 class Truth(msgspec.Struct, gc=False, eq=False, kw_only=True):
@@ -28,18 +27,12 @@ class Truth(msgspec.Struct, gc=False, eq=False, kw_only=True):
         return self.model or ""
 
 
-_one = msgspec.json.Decoder(Truth)
-_array = msgspec.json.Decoder(list[Truth])
+_whole = Whole(Truth, lambda _: ("a text", "a number", "true", "false"))
 
 
 def decode(body: bytes, limits: Limits) -> Sequence[Truth]:
     """The labels of a body. Raises Unreadable when it is no JSON, TooMany, and Refused when any of it is wrong."""
-    try:
-        truths = _array.decode(body) if body.lstrip()[:1] == b"[" else [_one.decode(body)]
-    except BROKEN as error:
-        raise refused(body, error, ("a text", "a number", "true", "false")) from None
-    if len(truths) > limits.body_queries:
-        raise TooMany(len(truths), limits.body_queries)
+    truths = _whole.decode(body, limits)
     for truth in truths:
         truth.told = ""  # that is ours to say
     return truths

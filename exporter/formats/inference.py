@@ -4,14 +4,12 @@ The wire is that of the servers that people come from: latencies in milliseconds
 taken, or none.
 """
 
-from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import msgspec
 
-from exporter.config import Limits
-from exporter.formats import Refused, TooMany, Unreadable
-from exporter.formats.native import BROKEN, Amount, Tokens, is_json
+from exporter.formats.native import Amount, Tokens
+from exporter.formats.whole import Whole
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=1024)]
 Part = Annotated[float, msgspec.Meta(ge=0, le=1)]
@@ -53,45 +51,5 @@ class Sample(msgspec.Struct, gc=False, eq=False, kw_only=True):
         return self.instance or (str(self.tags.get("instance") or "") if self.tags else "")
 
 
-_one = msgspec.json.Decoder(Sample)
-_array = msgspec.json.Decoder(list[Sample])
-
-
-def decode(body: bytes, limits: Limits) -> Sequence[Sample]:
-    """The samples of a body. Raises Unreadable when it is no JSON, TooMany, and Refused when any of it is wrong."""
-    try:
-        if body[:1] == b"{":
-            return (_one.decode(body),)
-        samples = _array.decode(body) if body.lstrip()[:1] == b"[" else (_one.decode(body),)
-    except BROKEN as error:
-        raise _refused(body, error) from None
-    if len(samples) > limits.body_queries:
-        raise TooMany(len(samples), limits.body_queries)
-    return samples
-
-
-def _refused(body: bytes, error: Exception) -> Exception:
-    return refused(body, error, MODEL_TYPES)
-
-
-def refused(body: bytes, error: Exception, words: Sequence[str]) -> Refused | Unreadable:
-    """Why a body cannot be taken, naming the field. words: what a field that takes one of some words takes."""
-    if not body.strip():
-        return Unreadable("the body is empty; expected a JSON object, or an array of them")
-    if not isinstance(error, msgspec.ValidationError):
-        if "out of range" in str(error):
-            return Refused("wrong_type", "a number is out of range")
-        if isinstance(error, (RecursionError, UnicodeDecodeError)) or not is_json(body):
-            return Unreadable("the body is no JSON object and no array of them")
-    what, _, path = str(error).partition(" - at ")
-    path = path.strip("`").removeprefix("$").removeprefix(".")
-    if "missing required field" in what:
-        field = what.split("`")[1]
-        return Refused("missing_field", f"{path + '.' if path else ''}{field}: missing")
-    if "Invalid enum value" in what:
-        return Refused("wrong_type", f"{path}: expected one of {', '.join(words)}")
-    return Refused("wrong_type", f"{path or 'the body'}: {_lower(what)}")
-
-
-def _lower(what: str) -> str:
-    return what[:1].lower() + what[1:]
+#: the samples of a body
+decode = Whole(Sample, lambda _: MODEL_TYPES).decode

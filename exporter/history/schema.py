@@ -3,6 +3,9 @@
 Times are seconds since 1970 in double precision, which both databases order alike and no time zone can bend.
 """
 
+from collections.abc import Iterator
+from typing import Any
+
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -16,11 +19,22 @@ from sqlalchemy import (
     Table,
     Text,
 )
+from sqlalchemy.types import TypeEngine
 
 from exporter.history.rows import Kind
 
 metadata = MetaData()
 PREFIX = "vedette_"
+
+
+def _required(**types: type[TypeEngine[Any]]) -> Iterator[Column]:
+    """Columns by their names, each of which has a value in every row."""
+    return (Column(name, kind, nullable=False) for name, kind in types.items())
+
+
+def _optional(**types: type[TypeEngine[Any]]) -> Iterator[Column]:
+    """Columns by their names, which are empty where nothing is known."""
+    return (Column(name, kind) for name, kind in types.items())
 
 
 def _table(name: str, *columns: Column) -> Table:
@@ -29,8 +43,7 @@ def _table(name: str, *columns: Column) -> Table:
         PREFIX + name,
         metadata,
         Column("id", BigInteger, primary_key=True, autoincrement=False),
-        Column("time", Double, nullable=False),
-        Column("model", Text, nullable=False),
+        *_required(time=Double, model=Text),
         *columns,
     )
     Index(f"ix_{PREFIX}{name}_time", table.c.time, table.c.id)
@@ -40,116 +53,98 @@ def _table(name: str, *columns: Column) -> Table:
 
 flagged_queries = _table(
     "flagged_queries",
-    Column("version", Text),
-    Column("client", Text),
-    Column("query_id", Text),
-    Column("detectors", JSON, nullable=False),
-    Column("content", Text),
+    *_optional(version=Text, client=Text, query_id=Text),
+    *_required(detectors=JSON),
+    *_optional(content=Text),
 )
 client_alarms = _table(
     "client_alarms",
-    Column("client", Text, nullable=False),
-    Column("level", Text, nullable=False),
-    Column("score", Double),
-    Column("families", JSON, nullable=False),
-    Column("reasons", JSON, nullable=False),
-    Column("details", JSON, nullable=False),
+    *_required(client=Text, level=Text),
+    *_optional(score=Double),
+    *_required(families=JSON, reasons=JSON, details=JSON),
 )
 drift = _table(
     "drift",
-    Column("source", Text, nullable=False),
-    Column("drift_type", Text, nullable=False),
-    Column("severity", Text, nullable=False),
-    Column("confidence", Double),
-    Column("feature", Text),
-    Column("method", Text),
-    Column("score", Double),
-    Column("p_value", Double),
-    Column("details", JSON, nullable=False),
-    Column("tags", JSON, nullable=False),
+    *_required(source=Text, drift_type=Text, severity=Text),
+    *_optional(confidence=Double, feature=Text, method=Text, score=Double, p_value=Double),
+    *_required(details=JSON, tags=JSON),
 )
 inference = _table(
     "inference",
-    Column("model_type", Text),
-    Column("request_id", Text),
-    Column("client", Text),
-    Column("latency_seconds", Double),
-    Column("first_token_seconds", Double),
-    Column("error", Text),
-    Column("throughput", Double),
-    Column("error_rate", Double),
-    Column("tokens_input", BigInteger),
-    Column("tokens_output", BigInteger),
-    Column("cost_dollars", Double),
-    Column("gpu_memory", Double),
-    Column("cpu_usage", Double),
-    Column("memory_usage", Double),
-    Column("tags", JSON, nullable=False),
-    Column("joined", Boolean, nullable=False),
+    *_optional(
+        model_type=Text,
+        request_id=Text,
+        client=Text,
+        latency_seconds=Double,
+        first_token_seconds=Double,
+        error=Text,
+        throughput=Double,
+        error_rate=Double,
+        tokens_input=BigInteger,
+        tokens_output=BigInteger,
+        cost_dollars=Double,
+        gpu_memory=Double,
+        cpu_usage=Double,
+        memory_usage=Double,
+    ),
+    *_required(tags=JSON, joined=Boolean),
 )
 rollups = _table(
     "rollups",
-    Column("queries", BigInteger, nullable=False),
-    Column("flagged", BigInteger, nullable=False),
-    Column("errors", BigInteger, nullable=False),
-    Column("latency_count", BigInteger, nullable=False),
-    Column("latency_sum", Double, nullable=False),
-    Column("latencies", LargeBinary, nullable=False),
-    Column("tokens_input", BigInteger, nullable=False),
-    Column("tokens_output", BigInteger, nullable=False),
-    Column("cost_dollars", Double, nullable=False),
-    Column("gpu_memory_sum", Double, nullable=False),
-    Column("gpu_memory_count", Integer, nullable=False),
-    Column("cpu_usage_sum", Double, nullable=False),
-    Column("cpu_usage_count", Integer, nullable=False),
-    Column("memory_usage_sum", Double, nullable=False),
-    Column("memory_usage_count", Integer, nullable=False),
+    *_required(
+        queries=BigInteger,
+        flagged=BigInteger,
+        errors=BigInteger,
+        latency_count=BigInteger,
+        latency_sum=Double,
+        latencies=LargeBinary,
+        tokens_input=BigInteger,
+        tokens_output=BigInteger,
+        cost_dollars=Double,
+        gpu_memory_sum=Double,
+        gpu_memory_count=Integer,
+        cpu_usage_sum=Double,
+        cpu_usage_count=Integer,
+        memory_usage_sum=Double,
+        memory_usage_count=Integer,
+    ),
 )
 anomalies = _table(
     "anomalies",
-    Column("metric", Text, nullable=False),
-    Column("series", Text, nullable=False),
-    Column("value", Double),
-    Column("expected", Double),
-    Column("lower", Double),
-    Column("upper", Double),
-    Column("score", Double),
-    Column("severity", Text, nullable=False),
-    Column("algorithm", Text, nullable=False),
-    Column("labels", JSON, nullable=False),
-    Column("explanation", JSON, nullable=False),
-    Column("baseline_version", Text, nullable=False),
-    Column("source", Text, nullable=False),
+    *_required(metric=Text, series=Text),
+    *_optional(value=Double, expected=Double, lower=Double, upper=Double, score=Double),
+    *_required(severity=Text, algorithm=Text, labels=JSON, explanation=JSON, baseline_version=Text, source=Text),
     # what people said of it: true, false, or nothing yet
-    Column("confirmed", Boolean),
-    Column("confirmed_by", Text),
-    Column("confirmed_at", Double),
+    *_optional(confirmed=Boolean, confirmed_by=Text, confirmed_at=Double),
 )
 alerts = Table(
     PREFIX + "alerts",
     metadata,
     # fingerprint and beginning
     Column("id", Text, primary_key=True),
-    Column("fingerprint", Text, nullable=False),
-    Column("starts_at", Double, nullable=False),
-    Column("ends_at", Double),
+    *_required(fingerprint=Text, starts_at=Double),
+    *_optional(ends_at=Double),
     # the true state, as Alertmanager last told it, and when
-    Column("firing", Boolean, nullable=False),
-    Column("time", Double, nullable=False),
-    Column("model", Text, nullable=False),
-    Column("alertname", Text, nullable=False),
-    Column("severity", Text, nullable=False),
-    Column("category", Text, nullable=False),
-    Column("labels", JSON, nullable=False),
-    Column("annotations", JSON, nullable=False),
+    *_required(
+        firing=Boolean,
+        time=Double,
+        model=Text,
+        alertname=Text,
+        severity=Text,
+        category=Text,
+        labels=JSON,
+        annotations=JSON,
+    ),
     # what people said of it
-    Column("marked_resolved_at", Double),
-    Column("marked_resolved_by", Text),
-    Column("acknowledged_at", Double),
-    Column("acknowledged_by", Text),
-    Column("acknowledged_until", Double),
-    Column("comment", Text),
-    Column("silence_id", Text),
+    *_optional(
+        marked_resolved_at=Double,
+        marked_resolved_by=Text,
+        acknowledged_at=Double,
+        acknowledged_by=Text,
+        acknowledged_until=Double,
+        comment=Text,
+        silence_id=Text,
+    ),
 )
 Index(f"ix_{PREFIX}alerts_starts_at", alerts.c.starts_at, alerts.c.id)
 Index(f"ix_{PREFIX}alerts_firing", alerts.c.firing, alerts.c.starts_at)
@@ -158,11 +153,7 @@ audit = Table(
     PREFIX + "alert_audit",
     metadata,
     Column("id", BigInteger, primary_key=True, autoincrement=False),
-    Column("time", Double, nullable=False),
-    Column("alert_id", Text, nullable=False),
-    Column("action", Text, nullable=False),
-    Column("by", Text, nullable=False),
-    Column("details", JSON, nullable=False),
+    *_required(time=Double, alert_id=Text, action=Text, by=Text, details=JSON),
 )
 Index(f"ix_{PREFIX}alert_audit_alert", audit.c.alert_id, audit.c.time)
 

@@ -115,7 +115,7 @@ ELSEWHERE = {
     "journal": "tests/exporter/sources/test_push.py",
     "models with a label": "tests/exporter/test_models.py",
     "label value": "tests/exporter/test_models.py",
-    "series": "tests/exporter/test_metrics.py",
+    "series": "tests/exporter/metrics/test_page.py",
     "wrong keys of an address, a minute": "tests/exporter/access/test_gate.py",
     "requests of a sender, a second": "tests/exporter/access/test_gate.py",
 }

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.metrics import FAMILIES, PREFIX
+from exporter.metrics.families import FAMILIES, PREFIX
 
 ROOT = Path(__file__).parents[2]
 TEXTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "rules").glob("*.yml"))]

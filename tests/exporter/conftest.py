@@ -29,7 +29,8 @@ from exporter.delivery import Delivery
 from exporter.fast_detect import FastDetect, protocol
 from exporter.formats import custom, feedback, inference
 from exporter.ledger import Ledger
-from exporter.metrics import Exposed, VedetteCollector
+from exporter.metrics.collector import VedetteCollector
+from exporter.metrics.exposed import Exposed
 from exporter.models import Models
 from exporter.pipeline import Pipeline
 from exporter.protocol import Connections

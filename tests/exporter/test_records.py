@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 import pytest
 
-from exporter.records import WRONG, Form, Record, convert, expected, shown, unknown
+from exporter.records import WRONG, Form, Record, convert, expected, shown, text_that, unknown
 
 Even = Annotated[int, Form("an even number")]
 
@@ -81,3 +81,10 @@ def test_a_key_without_a_value_counts_as_left_out():
 def test_only_a_near_name_is_proposed():
     assert unknown("key", "thresold", ["threshold", "mode"]).endswith("did you mean threshold?")
     assert unknown("key", "zzz", ["threshold", "mode"]) == "unknown key; known: mode, threshold"
+
+
+def test_a_text_is_taken_as_it_is_where_what_has_to_hold_of_it_holds():
+    kind = Annotated[str, Form("small letters", text_that(str.islower))]
+    assert read(kind, "abc") == ("abc", {})
+    assert read(kind, "aBc") == (WRONG, {("x",): "expected small letters, got 'aBc'"})
+    assert read(kind, 5) == (WRONG, {("x",): "expected small letters, got 5; put it in quotes"})

@@ -1,6 +1,6 @@
 """Every metric that the exporter exposes, with its own labels; `_bucket` and its like belong to a histogram."""
 
-from exporter.metrics import FAMILIES, PREFIX
+from exporter.metrics.families import FAMILIES, PREFIX
 
 
 def of_type(kind: str) -> dict[str, set[str]]:

@@ -20,7 +20,7 @@ from exporter.anomalies.service import AnomalyService
 from exporter.config_file import parse
 from exporter.demo.processes import free_port
 from exporter.demo.stack import Stack
-from exporter.metrics import Page
+from exporter.metrics.page import Page
 from tests.exporter.conftest import Clock
 from tests.stack import node_samples
 from tests.stack.node_samples import END, HOUR, LAST_DAY, MINUTE

@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from exporter.demo.stack import Stack
-from exporter.metrics import FAMILIES, PREFIX
+from exporter.metrics.families import FAMILIES, PREFIX
 from tests.stack.processes import ROOT, Alertmanager, Prometheus, Server, eventually, free_port
 from tests.stack.sinks import HttpSink, MailSink, texts
 

@@ -7,7 +7,7 @@ from prometheus_client.core import CounterMetricFamily, Metric
 from exporter.anomalies.own import QUERIES, OwnSource, queries
 from exporter.anomalies.service import AnomalyService
 from exporter.config_file import parse
-from exporter.metrics import FAMILIES, PREFIX
+from exporter.metrics.families import FAMILIES, PREFIX
 from tests.exporter.anomalies.conftest import NOW, STEP, exposed
 from tests.exporter.conftest import Clock
 
