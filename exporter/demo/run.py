@@ -13,6 +13,7 @@ import textwrap
 import threading
 import time
 from collections.abc import Iterator
+from email.message import EmailMessage
 from pathlib import Path
 from string import Template
 
@@ -20,7 +21,7 @@ from exporter.commands import Failure
 from exporter.config import Clients
 from exporter.demo.processes import ROOT, free_port, running
 from exporter.demo.render import render_alertmanager, render_rules, to_sinks
-from exporter.demo.sinks import MailSink, WebSink
+from exporter.demo.sinks import PAGES, MailSink, Request, WebSink
 from exporter.demo.stack import FLAVOURS, Stack, binaries
 from exporter.demo.traffic import CHAT, FAST, FRAUD, IDLE, SLOW, Schedule, send
 
@@ -83,7 +84,7 @@ def demo(options: argparse.Namespace) -> None:
 def _started(stack: Stack, folder: Path, stop: threading.Event) -> Iterator[str]:
     """Everything started, in order, until the end of the block; gives the exporter's address."""
     with contextlib.ExitStack() as parts:
-        printer = _Printer(time.monotonic())
+        printer = Printer(time.monotonic())
         web = WebSink(printer.page)
         parts.callback(web.stop)
         mail = MailSink(printer.mail, free_port())
@@ -144,19 +145,23 @@ def _send(url: str, schedule: Schedule, stop: threading.Event, seconds: float | 
             before = now
 
 
-class _Printer:
+class Printer:
     """Prints notifications as they arrive, with the time since the start."""
 
     def __init__(self, begun: float) -> None:
         self._begun = begun
 
-    def mail(self, recipient: str, subject: str, text: str) -> None:
+    def mail(self, message: EmailMessage) -> None:
         """A ticket."""
-        self._print(f"NOTIFICATION to {recipient}: {subject}", text)
+        body = message.get_body(("plain",))
+        self._print(f"NOTIFICATION to {message['To']}: {message['Subject']}", body.get_content() if body else "")
 
-    def page(self, summary: str, text: str) -> None:
-        """A page: somebody is woken."""
-        self._print(f"PAGE: {summary}", text)
+    def page(self, request: Request) -> None:
+        """A page, where it is one: somebody is woken. What else is posted says the same as the mails."""
+        if request.path == PAGES:
+            event = request.body["payload"]
+            details = event.get("custom_details", {})
+            self._print(f"PAGE: {event['summary']}", details.get("firing") or details.get("resolved") or "")
 
     def _print(self, head: str, text: str) -> None:
         elapsed = time.monotonic() - self._begun

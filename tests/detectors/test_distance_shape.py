@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 from scipy.stats import shapiro
 
-from detectors.distance_shape import LEAST, MOST_CLASSES, MOST_POINTS, NATURAL, Growing, natural_threshold, shape
+from detectors.distance_shape import (
+    LEAST,
+    MARGIN,
+    MOST_CLASSES,
+    MOST_POINTS,
+    NATURAL,
+    Growing,
+    natural_threshold,
+    shape,
+)
 
 RANDOM = np.random.default_rng(8)
 
@@ -54,3 +63,30 @@ def test_it_goes_on_after_a_dump():
         growing.add(point, 0)
     again = Growing.load(growing.dump(), {place: growing.point(*place) for place in growing.places()})
     assert [again.add(point, 1) for point in points[150:]] == [growing.add(point, 1) for point in points[150:]]
+
+
+def test_the_threshold_is_the_lowest_of_the_first_queries_with_a_margin():
+    points = np.rint(RANDOM.normal(0, 300, (400, 60))).astype(np.int16)
+    labels = RANDOM.integers(0, 3, 400)
+    growing = Growing()
+    lowest = min(growing.add(point, int(label)) for point, label in zip(points, labels, strict=True))
+    assert lowest < 1.0
+    assert natural_threshold(points, labels) == max(NATURAL, lowest - MARGIN)
+
+
+def test_classes_and_points_of_a_class_are_as_many_as_are_counted():
+    growing = Growing()
+    for label in range(MOST_CLASSES + 1):
+        growing.add(np.zeros(4, np.int16), label)
+    assert [growing.count(label) for label in (0, MOST_CLASSES - 1, MOST_CLASSES)] == [1, 1, 0]
+    many = Growing()
+    for number in range(MOST_POINTS + 50):  # each further away than the one before, so that each would enter
+        many.add(np.full(4, 3 * number + number * number // 200, np.int16), 0)
+    assert many.count(0) == MOST_POINTS
+
+
+def test_equal_points_say_nothing_of_the_shape():
+    growing = Growing()
+    for _ in range(200):
+        growing.add(np.ones(4, np.int16), 0)
+    assert (growing.w, growing.count(0), growing.distances) == (1.0, 1, [])

@@ -51,3 +51,19 @@ def test_it_goes_on_after_a_dump():
     assert list(again.held()) == list(repeats.held())
     assert [again.entry(key) for key in again.held()] == [repeats.entry(key) for key in repeats.held()]
     assert again.get(3).failed is repeats.get(3).failed
+
+
+def test_keys_that_come_go_or_lose_a_client_are_to_be_written_down() -> None:
+    repeats = Repeats(size=2, seconds=100.0)
+    repeats.changed.begin(())
+    repeats.add(1, 0, 0.0, "eve")
+    repeats.add(2, 1, 1.0, "bob")
+    assert repeats.changed.take(10) == [1, 2]
+    repeats.erase("eve")
+    assert repeats.changed.take(10) == [1]
+    repeats.add(3, 2, 2.0, None)  # one more than there is room for: the one that came longest ago goes
+    assert sorted(repeats.changed.take(10)) == [1, 3]
+    repeats.forget(101.0)
+    assert repeats.changed.take(10) == [2]
+    repeats.load({})
+    assert repeats.changed.is_all

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detectors.kept import check_same, in_words, packed, unpacked
+from detectors.kept import Changed, check_same, in_words, packed, unpacked
 
 
 @given(st.lists(st.integers(-(2**62), 2**62)), st.sampled_from(["<i8", "<f4", "<f8"]))
@@ -57,3 +57,31 @@ def test_a_state_of_other_properties_is_refused_by_name():
 def test_errors_that_say_something_themselves_pass():
     with pytest.raises(OSError, match="disk"), in_words():
         raise OSError("disk")
+
+
+def test_before_anything_is_written_down_anything_may_have_changed() -> None:
+    changed = Changed()
+    assert changed.is_all
+    changed.note("a")
+    assert changed.take(10) == []
+    changed.begin(["a", "b"])
+    assert not changed.is_all
+    changed.note("c")
+    changed.note("a")
+    assert changed.take(2) == ["a", "b"]
+    assert changed.take(1) == ["c"]
+    assert changed.take(1) == []
+    changed.note_all()
+    assert changed.is_all
+
+
+def test_as_many_as_are_counted_are_kept_and_one_more_is_all() -> None:
+    changed = Changed(most=3)
+    changed.begin(())
+    for key in range(3):
+        changed.note(key)
+    assert not changed.is_all
+    changed.note(2)
+    assert not changed.is_all
+    changed.note(3)
+    assert changed.is_all

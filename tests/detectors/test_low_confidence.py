@@ -45,3 +45,10 @@ def test_too_few_answers_make_no_threshold_and_nothing_unsure():
 
 def test_a_model_that_was_always_sure_is_not_unsure_at_once():
     assert threshold(np.zeros(100)) == LEAST
+
+
+def test_twenty_answers_make_a_threshold_and_one_at_it_is_not_unsure():
+    scores = np.linspace(0.5, 0.6, 20)
+    above = threshold(scores)
+    assert above == pytest.approx(np.quantile(scores, 0.95))
+    assert unsure(np.array([above, np.nextafter(above, 1.0)]), above).tolist() == [False, True]

@@ -58,3 +58,11 @@ def test_equal_references_still_give_finite_scores():
 def test_it_goes_on_after_a_dump():
     reach = Reach(NATURAL[:50])
     assert np.array_equal(Reach.load(reach.dump()).scores(NATURAL), reach.scores(NATURAL))
+
+
+def test_the_reach_ends_two_and_a_half_times_as_far_from_the_median_as_nine_tenths_do():
+    distances = np.concatenate([np.linspace(100, 200, 95), [1e4] * 5])
+    median, high = np.quantile(distances, (0.5, 0.9))
+    assert robust_reach(distances) == pytest.approx(median + 2.5 * (high - median))
+    even = np.linspace(100, 200, 101)
+    assert robust_reach(even) == pytest.approx(199.0)

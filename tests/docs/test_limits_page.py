@@ -111,7 +111,7 @@ TRIED: dict[str, Tried] = {
 ELSEWHERE = {
     "time until the next request": "tests/exporter/test_protocol.py",
     "time in which nothing of an answer is read": "tests/exporter/test_protocol.py",
-    "id, model, client, version": "tests/exporter/formats/test_native.py",
+    "id, model, client, version": "tests/exporter/formats/native/test_names.py",
     "journal": "tests/exporter/sources/test_push.py",
     "models with a label": "tests/exporter/test_models.py",
     "label value": "tests/exporter/test_models.py",

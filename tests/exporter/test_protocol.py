@@ -97,7 +97,7 @@ def test_a_body_that_does_not_come_to_an_end_is_not_waited_for(start: Start) -> 
 
 @pytest.mark.parametrize(("begun", "reason"), [(0, "header_timeout"), (len(DETECT) - len(BODY), "body_timeout")])
 def test_single_bytes_do_not_put_the_deadline_off(start: Start, begun: int, reason: str) -> None:
-    exporter = start(header_timeout=0.1, body_timeout=0.1)
+    exporter = start(**{reason: 0.1})
     with connected(exporter) as connection:
         connection.sendall(DETECT[:begun])
         dribble(connection, DETECT[begun : begun + 30] * 100)
@@ -125,26 +125,26 @@ def test_a_connection_that_waits_for_too_long_is_closed_without_a_word(start: St
 
 
 def test_a_connection_that_is_used_again_stays_open(start: Start) -> None:
-    exporter = start(header_timeout=0.2, body_timeout=0.2)
+    exporter = start(header_timeout=1.0, body_timeout=1.0)
     with connected(exporter) as connection:
-        for _ in range(3):
+        for _ in range(3):  # together longer than a time-out, and each shorter
             connection.sendall(DETECT)
             answered(connection, 1, b"detections")
-            assert not select.select([connection], [], [], 0.15)[0]
+            assert not select.select([connection], [], [], 0.4)[0]
     assert set(exporter.connections.closed.values()) == {0}
 
 
 def test_an_answer_that_takes_long_is_waited_for(start: Start) -> None:
-    exporter = start(judging=False, header_timeout=0.05, body_timeout=0.05, idle_timeout=0.05)
+    exporter = start(judging=False, header_timeout=0.5, body_timeout=0.05, idle_timeout=0.05)
     with connected(exporter) as connection:
         connection.sendall(DETECT)
-        assert not select.select([connection], [], [], 0.5)[0]
+        assert not select.select([connection], [], [], 1.0)[0]
         exporter.judge()
         assert until_end(connection).startswith(b"HTTP/1.1 200 ")
 
 
 def test_an_answer_that_takes_long_is_given_before_what_follows_it_is_refused(start: Start) -> None:
-    exporter = start(judging=False, header_timeout=0.05, body_timeout=0.05, idle_timeout=0.05)
+    exporter = start(judging=False, header_timeout=5.0, body_timeout=0.05, idle_timeout=0.05)
     with connected(exporter) as connection:
         connection.sendall(DETECT + DETECT[:-1])
         assert not select.select([connection], [], [], 0.3)[0]

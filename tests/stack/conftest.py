@@ -7,7 +7,7 @@ import pytest
 from exporter.demo.processes import free_port
 from exporter.demo.stack import FLAVOURS, Stack, binaries
 from tests.stack.processes import Alertmanager
-from tests.stack.sinks import HttpSink, MailSink
+from tests.stack.sinks import Mails, Posts
 
 
 @pytest.fixture(scope="session", params=FLAVOURS)
@@ -19,15 +19,15 @@ def stack(request: pytest.FixtureRequest) -> Stack:
 
 
 @pytest.fixture(scope="module")
-def http(stack: Stack) -> Iterator[HttpSink]:
-    sink = HttpSink()
+def http(stack: Stack) -> Iterator[Posts]:
+    sink = Posts()
     yield sink
     sink.stop()
 
 
 @pytest.fixture(scope="module")
-def mail(stack: Stack) -> Iterator[MailSink]:
-    sink = MailSink(free_port())
+def mail(stack: Stack) -> Iterator[Mails]:
+    sink = Mails(free_port())
     yield sink
     sink.stop()
 
@@ -37,11 +37,11 @@ def alertmanager(
     request: pytest.FixtureRequest,
     stack: Stack,
     tmp_path_factory: pytest.TempPathFactory,
-    http: HttpSink,
-    mail: MailSink,
+    http: Posts,
+    mail: Mails,
 ) -> Iterator[Alertmanager]:
     """One for each module, whose `DIVISOR` says how much faster than in production it is."""
     folder = tmp_path_factory.mktemp(f"alertmanager-{stack.flavour}")
-    server = Alertmanager(stack, folder, f"http://{http.address}", mail.address, divisor=request.module.DIVISOR)
+    server = Alertmanager(stack, folder, http.url, mail.address, divisor=request.module.DIVISOR)
     yield server
     server.stop()

@@ -25,7 +25,7 @@ from tests.exporter.conftest import Clock
 from tests.stack import node_samples
 from tests.stack.node_samples import END, HOUR, LAST_DAY, MINUTE
 from tests.stack.processes import Alertmanager, Prometheus, Server, eventually
-from tests.stack.sinks import MailSink, Target, texts
+from tests.stack.sinks import Mails, Target, texts
 
 pytestmark = pytest.mark.stack
 
@@ -145,7 +145,7 @@ def found(service: AnomalyService) -> dict[tuple[str, str], float]:
     }
 
 
-def told(mail: MailSink, query: str) -> list[str]:
+def told(mail: Mails, query: str) -> list[str]:
     """The mails on a query, as texts."""
     return ["".join(texts(one)) for one in mail.to("ml@example.com", f"{query}: 1 series left")]
 
@@ -177,7 +177,7 @@ def test_both_pages_are_scraped_and_one_has_the_labels_of_the_series(
 
 
 def test_the_alerts_fire_for_what_is_odd_and_say_expected_against_actual(
-    prometheus: Prometheus, alertmanager: Alertmanager, service: AnomalyService, clock: Clock, mail: MailSink
+    prometheus: Prometheus, alertmanager: Alertmanager, service: AnomalyService, clock: Clock, mail: Mails
 ) -> None:
     for (query, machine), hour in sorted(ODD.items(), key=lambda item: item[1]):
         pass_minutes(service, clock, LAST_DAY + (hour + 0.1) * HOUR)

@@ -12,7 +12,7 @@ import requests
 from exporter.demo.stack import Stack
 from exporter.metrics.families import FAMILIES, PREFIX
 from tests.stack.processes import ROOT, Alertmanager, Prometheus, Server, eventually, free_port
-from tests.stack.sinks import HttpSink, MailSink, texts
+from tests.stack.sinks import Mails, Posts, texts
 
 pytestmark = pytest.mark.stack
 
@@ -62,11 +62,9 @@ def monkeypatch_module() -> Iterator[pytest.MonkeyPatch]:
 
 
 @pytest.fixture(scope="module")
-def alertmanager(stack: Stack, folder: Path, http: HttpSink, mail: MailSink) -> Iterator[Alertmanager]:
+def alertmanager(stack: Stack, folder: Path, http: Posts, mail: Mails) -> Iterator[Alertmanager]:
     (folder / "alertmanager").mkdir()
-    running = Alertmanager(
-        stack, folder / "alertmanager", f"http://{http.address}", mail.address, divisor=DIVISOR, group_wait="1s"
-    )
+    running = Alertmanager(stack, folder / "alertmanager", http.url, mail.address, divisor=DIVISOR, group_wait="1s")
     yield running
     running.stop()
 
@@ -80,14 +78,14 @@ def prometheus(stack: Stack, folder: Path, exporter: Exporter, alertmanager: Ale
     running.stop()
 
 
-def told(mail: MailSink, state: str, model: str) -> list[str]:
+def told(mail: Mails, state: str, model: str) -> list[str]:
     """The texts of the mails to security about a model in this state."""
     found = mail.to("security@example.com", f"model: {model}")
     return ["".join(texts(one)) for one in found if state in one["Subject"]]
 
 
 def test_attacks_by_push_and_by_file_are_notified_with_their_numbers_and_resolve(
-    exporter: Exporter, prometheus: Prometheus, alertmanager: Alertmanager, mail: MailSink, http: HttpSink
+    exporter: Exporter, prometheus: Prometheus, alertmanager: Alertmanager, mail: Mails, http: Posts
 ) -> None:
     seen = {"batches": 0}
 
@@ -139,7 +137,7 @@ def test_every_series_that_prometheus_stores_is_in_the_table(exporter: Exporter,
     assert {name for name in own if ":" not in name} <= allowed
 
 
-def test_a_test_alert_reaches_every_receiver(alertmanager: Alertmanager, mail: MailSink, http: HttpSink) -> None:
+def test_a_test_alert_reaches_every_receiver(alertmanager: Alertmanager, mail: Mails, http: Posts) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "exporter", "test-alert", f"--alertmanager-url={alertmanager.url}"],
         cwd=ROOT,

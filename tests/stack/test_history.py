@@ -15,7 +15,7 @@ from exporter.demo.stack import Stack
 from exporter.history.alertmanager import Alertmanager as Interface
 from exporter.history.alertmanager import Unreachable
 from tests.stack.processes import Alertmanager, Server, eventually
-from tests.stack.sinks import HttpSink, MailSink
+from tests.stack.sinks import Mails, Posts
 
 pytestmark = pytest.mark.stack
 
@@ -51,11 +51,11 @@ def port() -> int:
 
 @pytest.fixture(scope="module")
 def alertmanager(
-    stack: Stack, tmp_path_factory: pytest.TempPathFactory, http: HttpSink, mail: MailSink, port: int
+    stack: Stack, tmp_path_factory: pytest.TempPathFactory, http: Posts, mail: Mails, port: int
 ) -> Iterator[Alertmanager]:
     folder = tmp_path_factory.mktemp("alertmanager")
     exporter = f"http://127.0.0.1:{port}"
-    server = Alertmanager(stack, folder, f"http://{http.address}", mail.address, exporter, divisor=DIVISOR)
+    server = Alertmanager(stack, folder, http.url, mail.address, exporter, divisor=DIVISOR)
     yield server
     server.stop()
 
@@ -171,9 +171,9 @@ def test_what_always_fires_is_no_alert_of_the_history(alertmanager: Alertmanager
     assert exporter.alerts("watchdog") == []
 
 
-def test_an_interface_that_answers_otherwise_is_unreachable(http: HttpSink) -> None:
+def test_an_interface_that_answers_otherwise_is_unreachable(http: Posts) -> None:
     with pytest.raises(Unreachable):
-        Interface(f"http://{http.address}").alerts(time.time())
+        Interface(http.url).alerts(time.time())
 
 
 def test_no_delivery_has_failed(alertmanager: Alertmanager, exporter: Exporter) -> None:

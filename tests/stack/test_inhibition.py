@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.stack.processes import CONFIG, Alertmanager, eventually, load
-from tests.stack.sinks import HttpSink
+from tests.stack.sinks import Posts
 
 pytestmark = pytest.mark.stack
 
@@ -104,7 +104,7 @@ def test_the_lower_never_mutes_the_higher(alertmanager: Alertmanager) -> None:
     assert not muted(alertmanager, "lower", severity="warning")
 
 
-def test_what_is_muted_is_not_delivered_and_what_is_not_is(alertmanager: Alertmanager, http: HttpSink) -> None:
+def test_what_is_muted_is_not_delivered_and_what_is_not_is(alertmanager: Alertmanager, http: Posts) -> None:
     client = {**CLIENT, "job": "delivered", "model": "delivered"}
     alertmanager.post(alert({**client, "severity": "critical"}))
     eventually("the page", lambda: http.at("/v2/enqueue", "delivered"))

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.stack.processes import CONFIG, Alertmanager, eventually, load
-from tests.stack.sinks import HttpSink, MailSink, texts
+from tests.stack.sinks import Mails, Posts, texts
 
 pytestmark = pytest.mark.stack
 
@@ -37,9 +37,7 @@ def ended(one: dict[str, Any]) -> dict[str, Any]:
     return {**one, "endsAt": ENDED}
 
 
-def test_a_critical_alert_pages_and_is_told_to_slack_and_so_is_its_end(
-    alertmanager: Alertmanager, http: HttpSink
-) -> None:
+def test_a_critical_alert_pages_and_is_told_to_slack_and_so_is_its_end(alertmanager: Alertmanager, http: Posts) -> None:
     page = alert("VedetteClusterOverAccounts", "critical", "attack", "model-page")
     alertmanager.post(page)
     event = eventually("the page", lambda: http.at("/v2/enqueue", "model-page"))[0].body
@@ -63,7 +61,7 @@ def test_a_critical_alert_pages_and_is_told_to_slack_and_so_is_its_end(
 
 
 def test_slack_is_told_model_detector_share_threshold_since_when_and_links_with_markup_escaped(
-    alertmanager: Alertmanager, http: HttpSink
+    alertmanager: Alertmanager, http: Posts
 ) -> None:
     attack = alert("VedetteFlaggedShareHigh", "warning", "attack", "model-slack", detector="repetition")
     alertmanager.post(attack)
@@ -89,7 +87,7 @@ def test_slack_is_told_model_detector_share_threshold_since_when_and_links_with_
     assert "Since 2026-03-01 10:00:00 UTC until 2026-03-01 11:30:00 UTC" in over["text"]
 
 
-def test_mail_says_the_same_in_text_and_in_html(alertmanager: Alertmanager, mail: MailSink) -> None:
+def test_mail_says_the_same_in_text_and_in_html(alertmanager: Alertmanager, mail: Mails) -> None:
     attack = alert("VedetteFlaggedShareHigh", "warning", "attack", "model-mail", detector="repetition")
     alertmanager.post(attack)
     (message,) = eventually("the mail", lambda: mail.to("security@example.com", "model-mail"))
@@ -109,7 +107,7 @@ def test_mail_says_the_same_in_text_and_in_html(alertmanager: Alertmanager, mail
     assert "Until: 2026-03-01 11:30:00 UTC" in "".join(texts(over))
 
 
-def test_the_webhook_carries_its_token_and_every_annotation(alertmanager: Alertmanager, http: HttpSink) -> None:
+def test_the_webhook_carries_its_token_and_every_annotation(alertmanager: Alertmanager, http: Posts) -> None:
     attack = alert("VedetteFlaggedShareHigh", "warning", "attack", "model-webhook", detector="repetition")
     alertmanager.post(attack)
     (request,) = eventually("the webhook", lambda: http.at("/vedette", "model-webhook"))
@@ -124,7 +122,7 @@ def test_the_webhook_carries_its_token_and_every_annotation(alertmanager: Alertm
 
 @pytest.mark.parametrize(("category", "address"), [("health", "ml"), ("anomaly", "ml"), ("self", "operations")])
 def test_a_warning_goes_to_the_people_of_its_category(
-    alertmanager: Alertmanager, http: HttpSink, mail: MailSink, category: str, address: str
+    alertmanager: Alertmanager, http: Posts, mail: Mails, category: str, address: str
 ) -> None:
     model = f"model-{category}"
     alertmanager.post(alert("VedetteSomething", "warning", category, model))
@@ -134,7 +132,7 @@ def test_a_warning_goes_to_the_people_of_its_category(
 
 
 def test_the_digest_gathers_what_is_for_information_by_category_and_pages_nobody(
-    alertmanager: Alertmanager, http: HttpSink, mail: MailSink
+    alertmanager: Alertmanager, http: Posts, mail: Mails
 ) -> None:
     for number in range(3):
         shares = alert("VedetteFlaggedShareHigh", "info", "attack", f"model-digest-{number}")
@@ -147,7 +145,7 @@ def test_the_digest_gathers_what_is_for_information_by_category_and_pages_nobody
     assert not http.at("/v2/enqueue", "model-digest")
 
 
-def test_the_watchdog_goes_to_the_dead_mans_switch_and_is_repeated(alertmanager: Alertmanager, http: HttpSink) -> None:
+def test_the_watchdog_goes_to_the_dead_mans_switch_and_is_repeated(alertmanager: Alertmanager, http: Posts) -> None:
     watchdog = {"labels": {"alertname": "VedetteWatchdog", "severity": "none", "category": "self"}}
     alertmanager.post(watchdog)
     beats = eventually("three beats", lambda: http.at("/vedette", "VedetteWatchdog")[2:])
@@ -155,7 +153,7 @@ def test_the_watchdog_goes_to_the_dead_mans_switch_and_is_repeated(alertmanager:
     assert not http.at("/slack", "VedetteWatchdog")
 
 
-def test_a_drill_reaches_every_receiver_at_once(alertmanager: Alertmanager, http: HttpSink, mail: MailSink) -> None:
+def test_a_drill_reaches_every_receiver_at_once(alertmanager: Alertmanager, http: Posts, mail: Mails) -> None:
     alertmanager.post(alert("VedetteTest", "info", "self", "model-drill"))
     eventually("the page", lambda: http.at("/v2/enqueue", "model-drill"))
     eventually("four messages on slack", lambda: len(http.at("/slack", "model-drill")) == 4)
@@ -170,7 +168,7 @@ def test_a_drill_reaches_every_receiver_at_once(alertmanager: Alertmanager, http
     assert delivered == {receiver["name"] for receiver in load(CONFIG)["receivers"]} - {"vedette-history"}
 
 
-def test_an_alert_that_goes_on_is_told_once(alertmanager: Alertmanager, http: HttpSink) -> None:
+def test_an_alert_that_goes_on_is_told_once(alertmanager: Alertmanager, http: Posts) -> None:
     goes_on = alert("VedetteFlaggedShareHigh", "warning", "attack", "model-once")
     alertmanager.post(goes_on)
     eventually("the webhook", lambda: http.at("/vedette", "model-once"))
@@ -182,7 +180,7 @@ def test_an_alert_that_goes_on_is_told_once(alertmanager: Alertmanager, http: Ht
     assert len(http.at("/vedette", "model-once")) == 2
 
 
-def test_many_alerts_of_one_attack_are_two_notifications(alertmanager: Alertmanager, http: HttpSink) -> None:
+def test_many_alerts_of_one_attack_are_two_notifications(alertmanager: Alertmanager, http: Posts) -> None:
     names = ("VedetteFlaggedShareHigh", "VedetteClientSuspicious", "VedetteExtractionSuspected")
     first, later = (
         [
@@ -200,7 +198,7 @@ def test_many_alerts_of_one_attack_are_two_notifications(alertmanager: Alertmana
     assert len(http.at("/vedette", "model-many")[-1].body["alerts"]) == 60
 
 
-def test_no_delivery_has_failed(alertmanager: Alertmanager, http: HttpSink) -> None:
+def test_no_delivery_has_failed(alertmanager: Alertmanager, http: Posts) -> None:
     alertmanager.post(alert("VedetteFlaggedShareHigh", "warning", "attack", "model-last"))
     eventually("the webhook", lambda: http.at("/vedette", "model-last"))
     alertmanager.assert_all_delivered()

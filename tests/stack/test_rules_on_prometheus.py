@@ -8,7 +8,7 @@ import pytest
 
 from exporter.demo.stack import Stack
 from tests.stack.processes import Alertmanager, Prometheus, eventually
-from tests.stack.sinks import HttpSink, MailSink, Target, texts
+from tests.stack.sinks import Mails, Posts, Target, texts
 
 pytestmark = pytest.mark.stack
 
@@ -91,19 +91,19 @@ def prometheus(
     server.stop()
 
 
-def attacks(http: HttpSink) -> list[dict[str, Any]]:
+def attacks(http: Posts) -> list[dict[str, Any]]:
     """The webhooks about the attacked model that were sent, in order."""
     return [one.body for one in http.at("/vedette", "vedette-attacked")]
 
 
-def let_production_minutes_pass(http: HttpSink, minutes: int) -> None:
+def let_production_minutes_pass(http: Posts, minutes: int) -> None:
     """Wait for as many beats of the watchdog, which is repeated every minute of production."""
     beats = len(http.at("/vedette", "VedetteWatchdog"))
     eventually(f"{minutes} beats", lambda: len(http.at("/vedette", "VedetteWatchdog")) >= beats + minutes)
 
 
 def test_ordinary_traffic_fires_nothing_and_every_rule_evaluates(
-    prometheus: Prometheus, alertmanager: Alertmanager, http: HttpSink
+    prometheus: Prometheus, alertmanager: Alertmanager, http: Posts
 ) -> None:
     shares = 'job_model_detector:vedette_detector_flags_per_judgements:ratio_rate1h{job="vedette-calm"}'
     eventually("the shares of three detectors", lambda: len(prometheus.query(shares)) == 3)
@@ -116,7 +116,7 @@ def test_ordinary_traffic_fires_nothing_and_every_rule_evaluates(
 
 
 def test_an_attack_is_told_in_at_most_two_notifications_with_its_numbers_and_links(
-    prometheus: Prometheus, alertmanager: Alertmanager, exporters: Exporters, http: HttpSink, mail: MailSink
+    prometheus: Prometheus, alertmanager: Alertmanager, exporters: Exporters, http: Posts, mail: Mails
 ) -> None:
     attacked = exporters.expositions["attacked"]
     eventually("ordinary traffic", lambda: attacked.judgements >= 100)
@@ -154,7 +154,7 @@ def test_an_attack_is_told_in_at_most_two_notifications_with_its_numbers_and_lin
 
 
 def test_an_exporter_that_is_killed_is_paged(
-    prometheus: Prometheus, exporters: Exporters, alertmanager: Alertmanager, http: HttpSink
+    prometheus: Prometheus, exporters: Exporters, alertmanager: Alertmanager, http: Posts
 ) -> None:
     eventually("a first scrape", lambda: prometheus.query('up{job="vedette-killed"} == 1'))
     exporters.targets["killed"].stop()

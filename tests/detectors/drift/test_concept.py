@@ -48,3 +48,28 @@ def test_false_alarms_are_as_rare_as_the_bound_promises():
             test.add(is_wrong)
             alarms += test.drifted
     assert alarms == 0
+
+
+def test_a_test_that_has_seen_nothing_stands_at_nothing() -> None:
+    test = PageHinkley()
+    assert (test.sum, test.learned, test.wrong, test.usual, test.drifted) == (0.0, 0, 0, None, False)
+
+
+@pytest.mark.parametrize("is_wrong", [True, False])
+def test_a_step_is_the_likelihood_ratio_of_a_model_that_is_five_points_worse(is_wrong: bool) -> None:
+    test = fed((0.1, LEARNED))
+    test.sum = 5.0
+    test.add(is_wrong)
+    share = 51 / 502  # with one error and one right answer more than were seen
+    usual = share + 2.5 * np.sqrt(share * (1 - share) / 500)
+    worse = usual + 0.05
+    ratio = worse / usual if is_wrong else (1 - worse) / (1 - usual)
+    assert test.sum == pytest.approx(5.0 + np.log(ratio), rel=1e-12)
+
+
+def test_it_is_drift_above_the_bound_and_not_at_it() -> None:
+    test = PageHinkley()
+    test.sum = BOUND
+    assert not test.drifted
+    test.sum = np.nextafter(BOUND, np.inf)
+    assert test.drifted

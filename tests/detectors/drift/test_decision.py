@@ -73,6 +73,7 @@ def test_drift_of_a_quarter_of_the_features_is_one_level_worse():
 
     assert severity(3, 9) == CRITICAL
     assert severity(2, 9) == HIGH
+    assert severity(2, 6) == severity(2, 0) == CRITICAL
     assert severity(1, 0) == HIGH  # one feature is never broad
 
 

@@ -80,3 +80,16 @@ def test_an_anomaly_in_the_history_does_not_move_the_profile():
     spoiled[500:600] += 500
     pure, other = (profile.learn(week_seconds(at), one, "daily", 300.0) for one in (values, spoiled))
     assert np.abs(pure.levels - other.levels).max() < 2
+
+
+@pytest.mark.parametrize(
+    ("season", "step", "count"),
+    [("daily", 3600.0, 24), ("daily", 1800.0, 48), ("daily", 2 * DAY, 1), ("daily", 0.0, 288), ("none", 60.0, 1)],
+)
+def test_a_season_has_a_slot_for_each_point_up_to_its_maximum(season, step, count):
+    assert profile.slot_count(season, step) == count
+
+
+def test_the_last_moment_of_a_season_is_in_its_last_slot():
+    seconds = np.array([0.0, np.nextafter(3600.0, 0), 3600.0, np.nextafter(DAY, 0), DAY])
+    assert profile.slots(seconds, "daily", 24).tolist() == [0, 0, 1, 23, 0]

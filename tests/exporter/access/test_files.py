@@ -48,3 +48,34 @@ def test_what_cannot_be_read_is_said_with_its_path(tmp_path: Path) -> None:
 def test_a_file_without_an_end_does_not_fill_the_memory() -> None:
     with pytest.raises(AccessError, match=f"/dev/zero is larger than {files.MAX_BYTES} bytes"):
         files.read("/dev/zero")
+
+
+def test_a_file_is_looked_at_again_a_second_after_the_last_look_and_not_before(tmp_path: Path, clock: Clock) -> None:
+    path = tmp_path / "file"
+    watched = files.WatchedFile(str(path), clock)
+    clock.now += 5
+    assert not watched.has_changed()
+    path.write_text("a")
+    clock.now += files.LOOK_SECONDS / 2
+    assert not watched.has_changed()
+    clock.now += files.LOOK_SECONDS / 2
+    assert watched.has_changed()
+
+
+def test_the_largest_file_is_read_and_one_byte_more_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "MAX_BYTES", 10)
+    path = tmp_path / "file"
+    path.write_bytes(b"x" * 10)
+    assert files.read(str(path)) == b"x" * 10
+    path.write_bytes(b"x" * 11)
+    with pytest.raises(AccessError, match="is larger than 10 bytes"):
+        files.read(str(path))
+
+
+def test_a_secret_is_what_is_between_the_white_space_and_long_enough(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    path.write_text("\n" + "s" * files.MIN_SECRET_BYTES + " \n")
+    assert files.read_secret(str(path)) == b"s" * files.MIN_SECRET_BYTES
+    path.write_text("s" * (files.MIN_SECRET_BYTES - 1) + "\n\n")
+    with pytest.raises(AccessError, match="holds 31 bytes; expected a secret of at least 32"):
+        files.read_secret(str(path))

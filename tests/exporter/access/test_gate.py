@@ -283,5 +283,15 @@ def test_the_state_folder_of_the_start_keeps_the_keys_until_a_restart(door: Buil
     assert gate.status(*PUSH, x_api_key=secret) == 200
 
 
+def test_a_configuration_that_names_another_key_file_takes_its_keys_and_no_others(door: Build, tmp_path: Path) -> None:
+    gate = door()
+    before = gate.key("push")
+    other = str(tmp_path / "other.json")
+    _, after = keys.create(other, "push", models=None, seconds=None, name="", now=NOW)
+    gate.gate.configure(type(gate.config)(storage=gate.config.storage, access=Access(keys_file=other)))
+    assert gate.status(*PUSH, x_api_key=before) == 401
+    assert gate.status(*PUSH, x_api_key=after) == 200
+
+
 def test_every_failure_is_of_the_closed_set() -> None:
     assert FAILURES == ("missing", "unknown", "expired", "revoked", "invalid_token", "forbidden", "throttled")

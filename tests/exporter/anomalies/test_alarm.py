@@ -41,3 +41,23 @@ def test_an_odd_point_long_ago_is_not_the_beginning_of_anything() -> None:
     for time in range(1, 10):
         alarm.step(time, False)
     assert alarm.since is None
+
+
+def test_after_a_reset_nothing_of_the_last_points_counts() -> None:
+    alarm = Alarm()
+    for time in range(3):
+        alarm.step(time, True)
+    assert alarm.is_open
+    alarm.reset()
+    assert (alarm.is_open, alarm.since) == (False, None)
+    assert [alarm.step(time, True) for time in (10, 11, 12)] == [None, None, "opened"]
+    assert alarm.opened_at == 10
+
+
+def test_a_second_incident_takes_as_long_to_end_as_the_first_and_begins_with_its_own_first_point() -> None:
+    alarm, changes = Alarm(), []
+    for lap in (0, 100):
+        changes += [alarm.step(lap + time, True) for time in range(3)]
+        quiet = [alarm.step(lap + time, False) for time in range(3, 40)]
+        assert quiet.index("closed") == 2 + 14
+        assert alarm.opened_at == lap

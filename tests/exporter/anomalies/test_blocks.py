@@ -59,3 +59,12 @@ def test_the_grid_is_that_of_the_epoch() -> None:
     assert floor(1_000_000_007.5, 60) % 60 == 0
     assert floor(120, 60) == 120
     assert len(joined([]).times) == 0
+
+
+def test_the_id_of_a_series_stays_what_it_was_in_files_of_earlier_runs() -> None:
+    assert series_id({"__name__": "up", "job": "api"}) == "895302313c3109ab"
+
+
+def test_a_gap_is_more_than_one_and_a_half_steps() -> None:
+    assert not after_gaps(points(60, 150), 60, 180)[0].any()
+    assert after_gaps(points(60, 151), 60, 180)[0].tolist() == [False, True]

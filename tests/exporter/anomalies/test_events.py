@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
+from exporter.anomalies import events as module
 from exporter.anomalies.events import KEPT_SECONDS, Event, Events, read, told
 from exporter.learned_config import Context
 from tests.exporter.anomalies.conftest import NOW, STEP, Recorded
@@ -31,3 +33,19 @@ def test_events_outlast_a_restart_and_old_ones_are_let_go(tmp_path: Path) -> Non
     events.add(Event("old", 0.0, 60.0))
     events.add(Event("new", KEPT_SECONDS + 100, KEPT_SECONDS + 200))
     assert [event.kind for event in Events(path).all()] == ["new"]
+
+
+def test_what_was_told_stays_known_over_any_number_of_tellings(tmp_path: Path) -> None:
+    events = Events(tmp_path / "events.json")
+    told_of = [Event("deployment", 60.0 * number, 60.0 * number + 30) for number in range(3)]
+    for event in told_of:
+        events.add(event)
+    assert events.all() == Events(tmp_path / "events.json").all() == told_of
+
+
+def test_only_the_newest_events_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "KEPT", 2)
+    events = Events()
+    for number in range(3):
+        events.add(Event("deployment", 60.0 * number, 60.0 * number + 30))
+    assert [event.start for event in events.all()] == [60.0, 120.0]

@@ -97,3 +97,14 @@ def test_whoever_asked_is_told_of_each_change() -> None:
     log.confirm("1", False, None, 5.0)
     assert log.confirm("2", False, None, 5.0) is None
     assert told == ["1 None", "1 False"]
+
+
+def test_verdicts_are_of_one_query_or_of_all_and_never_of_what_was_reported() -> None:
+    log = AnomalyLog()
+    log.put(anomaly("1", confirmed=True))
+    log.put(anomaly("2", metric="memory", confirmed=True))
+    log.put(anomaly("3", metric="memory", confirmed=False))
+    log.put(anomaly("4", source="reported", confirmed=True))
+    log.put(anomaly("5"))
+    assert log.verdicts() == {True: 2, False: 1}
+    assert log.verdicts("cpu") == {True: 1}

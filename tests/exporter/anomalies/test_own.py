@@ -4,7 +4,7 @@ from pathlib import Path
 
 from prometheus_client.core import CounterMetricFamily, Metric
 
-from exporter.anomalies.own import QUERIES, OwnSource, queries
+from exporter.anomalies.own import QUERIES, SAVE_MINUTES, OwnSource, queries
 from exporter.anomalies.service import AnomalyService
 from exporter.config_file import parse
 from exporter.metrics.families import FAMILIES, PREFIX
@@ -94,3 +94,28 @@ def test_one_line_of_configuration_learns_and_judges_without_a_prometheus(tmp_pa
     [found] = service.log.newest_first()
     assert (found.metric, found.labels) == ("vedette_queries", {"model": "chat"})
     assert found.value >= 1000 > (found.upper or 0)
+
+
+def test_points_are_written_every_ten_minutes_without_being_asked(tmp_path: Path) -> None:
+    counted, path = Counted(), tmp_path / "state" / "deeper" / "own.msgpack"
+    source = OwnSource(counted, path)
+    for minute in range(SAVE_MINUTES - 1):
+        source.sample(NOW + minute * STEP)
+    assert not path.exists()
+    source.sample(NOW + SAVE_MINUTES * STEP)
+    assert values(OwnSource(counted, path), "vedette_queries") == values(source, "vedette_queries")
+    assert len(values(source, "vedette_queries")[0]) == SAVE_MINUTES - 2
+    written = path.read_bytes()
+    source.sample(NOW + (SAVE_MINUTES + 1) * STEP)
+    assert path.read_bytes() == written
+
+
+def test_a_range_holds_both_of_its_ends() -> None:
+    counted = Counted()
+    source = OwnSource(counted)
+    for minute in range(6):
+        counted.queries["chat"] += 60.0 * minute
+        source.sample(NOW + minute * STEP)
+    [(labels, points)] = source.range("vedette_queries", NOW + 2 * STEP, NOW + 4 * STEP, STEP, "queries").values()
+    assert (labels, points.values.tolist()) == ({"model": "chat"}, [2.0, 3.0, 4.0])
+    assert source.range("vedette_queries", NOW + 9 * STEP, NOW + 10 * STEP, STEP, "queries") == {}

@@ -64,3 +64,18 @@ def test_an_account_goes_on_after_a_dump() -> None:
     assert again.dump() == account.dump()
     assert again.is_latest(9)
     assert not again.is_latest(4)
+
+
+def test_a_new_account_has_nothing_against_it() -> None:
+    account = Account(5.0)
+    assert account.sums == account.rates == [0.0] * len(BITS)
+    assert (account.queries, account.related, account.evidence, account.turn) == (0, 0, 0.0, 0)
+    assert not account.is_latest(0)
+
+
+def test_an_alarm_by_itself_raises_a_sum_and_never_lowers_it() -> None:
+    account = Account(0.0)
+    account.raise_to(0, ALARM)
+    assert account.sums[0] == ALARM
+    account.raise_to(0, 1.0)
+    assert account.sums[0] == ALARM

@@ -2,7 +2,7 @@
 
 import pytest
 
-from exporter.clients.board import LEAVE_SECONDS, TOP, Board
+from exporter.clients.board import LEAVE_SECONDS, MOST_ALARMS, TOP, Board
 
 NOW, HOLD = 1_000_000.0, 900.0
 
@@ -84,6 +84,32 @@ def test_those_that_came_first_stay_at_the_front_however_many_follow() -> None:
     assert names(board, NOW + 199)[0] == "eve"
 
 
+def test_an_alarm_is_over_once_the_time_has_passed_and_not_at_it() -> None:
+    board = Board()
+    alarm(board, "eve")
+    board.note("eve", "ok", families(), NOW + HOLD, evidence=NOW + HOLD)
+    assert names(board, NOW + 2 * HOLD) == ["eve"]
+
+
+def test_alarms_that_are_over_are_let_go_of_once_there_are_many_and_no_others() -> None:
+    board = Board()
+    for number in range(2 * MOST_ALARMS):
+        alarm(board, f"over-{number}" if number % 2 else f"goes-on-{number}")
+    assert len(list(board.held())) == 2 * MOST_ALARMS
+    for number in range(0, 2 * MOST_ALARMS, 2):
+        alarm(board, f"goes-on-{number}", NOW + HOLD)
+    board.changed.begin(())
+    alarm(board, "late", NOW + HOLD + 1)
+    assert set(board.held()) == {f"goes-on-{number}" for number in range(0, 2 * MOST_ALARMS, 2)} | {"late"}
+    assert set(board.changed.take(1000)) == {"late", *(f"over-{number}" for number in range(1, 2 * MOST_ALARMS, 2))}
+    over = NOW + 10 * HOLD
+    for number in range(MOST_ALARMS - 1):
+        alarm(board, f"next-{number}", over)
+    assert len(list(board.held())) == 2 * MOST_ALARMS  # it is looked through when they have doubled, not each time
+    alarm(board, "one more", over)
+    assert len(list(board.held())) == MOST_ALARMS
+
+
 # -- the most suspicious
 
 
@@ -131,7 +157,44 @@ def test_the_list_is_bounded_however_fast_clients_come_and_go() -> None:
     assert len(top(board, NOW + 40)) <= 2 * TOP
 
 
+def test_of_too_many_that_came_and_went_the_least_suspicious_go_first() -> None:
+    board = Board()
+    for lap in range(3):
+        for number in range(TOP):
+            suspect(board, f"client-{lap}-{number}", 0.1 + lap / 10)
+        top(board, NOW + lap)
+    shown = top(board, NOW + 3)
+    assert len(shown) == 2 * TOP
+    assert {client.split("-")[1] for client in shown} == {"1", "2"}
+
+
 # -- keeping
+
+
+@pytest.mark.parametrize("change", ["evidence", "alarm", "forget"])
+def test_what_changes_of_an_alarm_is_to_be_written_down(change: str) -> None:
+    board = Board()
+    alarm(board, "eve")
+    board.changed.begin(board.held())
+    board.changed.take(10)
+    if change == "evidence":
+        board.note("eve", "watch", families(repeat=0.6), NOW + 1, evidence=NOW + 1)
+    elif change == "alarm":
+        alarm(board, "eve", NOW + 1)
+    else:
+        board.forget("eve")
+    assert board.changed.take(10) == ["eve"]
+
+
+def test_numbers_go_on_after_a_restart_so_that_order_is_that_of_coming() -> None:
+    board, again = Board(), Board()
+    for client in ("eve", "mallory"):
+        alarm(board, client)
+    entries = {client: board.entry(client) for client in board.held()}
+    again.load(board.dump(), dict(reversed(entries.items())))
+    alarm(again, "trudy")
+    assert names(again) == ["eve", "mallory", "trudy"]
+    assert [held.number for held in again.alarms(NOW)] == [1, 2, 3]
 
 
 def test_a_board_goes_on_after_a_restart() -> None:

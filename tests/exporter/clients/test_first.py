@@ -28,3 +28,15 @@ def test_a_large_picture_is_reduced_to_what_detectors_see_of_it(picture: object)
 def test_what_else_is_too_large_is_left_out() -> None:
     query = bounded(Query("x" * (MOST_BYTES + 1), {"text": "y" * (MOST_BYTES + 1)}, client="a"))
     assert (query.input_data, query.model_output, query.client) == (None, None, "a")
+
+
+def test_what_is_just_small_enough_stays() -> None:
+    query = bounded(Query("x" * MOST_BYTES, "y" * MOST_BYTES))
+    assert query.input_data == "x" * MOST_BYTES
+    assert query.model_output == "y" * MOST_BYTES
+    assert bounded(Query("x", "y" * (MOST_BYTES + 1))).model_output is None
+
+
+def test_what_cannot_be_kept_is_left_out() -> None:
+    query = bounded(Query(object(), {"text": object()}, client="a"))
+    assert (query.input_data, query.model_output, query.client) == (None, None, "a")

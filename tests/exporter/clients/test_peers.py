@@ -106,3 +106,18 @@ def test_a_client_at_the_natural_rate_itself_has_an_alarm_hardly_once_in_a_hundr
     for p0 in (bit.p0, 0.1, 0.2):
         assert run_length(p0, max(p0, bit.p0), bit.p1) > 100_000
         assert run_length(0.7 * p0, max(p0, bit.p0), bit.p1) > 1_000_000
+
+
+def test_before_a_look_and_without_clients_nothing_but_what_the_warm_up_saw_is_natural() -> None:
+    peers = Peers({})
+    assert peers.rates == [0.0] * len(BITS)
+    peers.look([])
+    assert peers.rates == [bit.p0 for bit in BITS]
+    assert not peers.off
+
+
+def test_a_client_is_established_from_its_twentieth_query_and_five_are_enough() -> None:
+    peers = Peers({})
+    peers.look([account(ESTABLISHED, low_confidence=0.2) for _ in range(FEWEST)])
+    assert peers.rates[UNSURE] == pytest.approx(slow(UNSURE, [account(ESTABLISHED, low_confidence=0.2)] * FEWEST))
+    assert peers.rates[UNSURE] > 0.2

@@ -57,3 +57,23 @@ def test_nobody_is_suspicious_where_nobody_is_known() -> None:
     assert standings.levels(0.0, HOUR) == dict.fromkeys(LEVELS[1:], 0)
     assert standings.suspicion("nobody") == 0.0
     standings.remove("nobody")
+
+
+@pytest.mark.parametrize(("ratio", "level"), [(0.49, "ok"), (0.5, "watch"), (1.0, "alarm"), (2.0, "severe")])
+def test_a_level_begins_at_its_bound(ratio: float, level: str) -> None:
+    standings = Standings()
+    standings.put("eve", dict.fromkeys(FAMILIES, 0.0) | {"variants": ratio}, 0.0)
+    assert standings.levels(0.0, HOUR)[level] == 1
+
+
+def test_who_was_active_just_so_long_ago_counts_and_who_was_before_does_not() -> None:
+    standings = Standings()
+    standings.put("eve", dict.fromkeys(FAMILIES, 0.0), 0.0)
+    assert standings.levels(HOUR, HOUR)["ok"] == 1
+    assert standings.levels(HOUR + 1, HOUR)["ok"] == 0
+
+
+def test_who_is_just_suspicious_enough_is_among_the_largest() -> None:
+    standings = Standings()
+    standings.put("eve", dict.fromkeys(FAMILIES, 0.0) | {"variants": 0.05}, 0.0)
+    assert standings.largest(40, 0.05) == ["eve"]

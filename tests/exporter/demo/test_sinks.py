@@ -1,32 +1,52 @@
 """Where the demo's notifications arrive."""
 
+import smtplib
 import socket
 import struct
 import threading
+from email.message import EmailMessage
 
 import pytest
 import requests
 
-from exporter.demo.sinks import PAGES, WebSink
+from exporter.demo.sinks import PAGES, MailSink, Request, WebSink
 
 RESET = struct.pack("ii", 1, 0)
 
 
-def test_pages_are_handed_on_and_everything_else_is_only_taken() -> None:
-    pages: list[tuple[str, str]] = []
-    sink = WebSink(lambda summary, text: pages.append((summary, text)))
-    page = {"payload": {"summary": "it attacks", "custom_details": {"firing": "", "resolved": "over"}}}
-    assert requests.post(sink.url + PAGES, json=page, timeout=10).status_code == 200
-    assert requests.post(sink.url + "/slack", json={}, timeout=10).status_code == 200
+def test_what_is_posted_is_handed_on_and_answered_as_its_receiver_would() -> None:
+    posted: list[Request] = []
+    sink = WebSink(posted.append)
+    answer = requests.post(sink.url + PAGES, json={"payload": {}}, timeout=10)
+    assert (answer.status_code, answer.json()["status"]) == (202, "success")
+    answer = requests.post(sink.url + "/slack", json={"text": "it attacks"}, headers={"X-Token": "t"}, timeout=10)
+    assert (answer.status_code, answer.text) == (200, "ok")
     sink.stop()
-    assert pages == [("it attacks", "over")]
+    assert [(one.path, one.body) for one in posted] == [(PAGES, {"payload": {}}), ("/slack", {"text": "it attacks"})]
+    assert posted[1].headers["X-Token"] == "t"
+
+
+def test_a_mail_is_handed_on_with_the_password_it_was_sent_with(free_port: int) -> None:
+    mails: list[EmailMessage] = []
+    sink = MailSink(mails.append, free_port)
+    letter = EmailMessage()
+    letter["To"], letter["Subject"] = "ml@example.com", "drift"
+    letter.set_content("the words")
+    with smtplib.SMTP("127.0.0.1", free_port, timeout=30) as sender:
+        sender.login("vedette", "secret")
+        sender.send_message(letter, "vedette@example.com")
+    sink.stop()
+    assert sink.logins == [(b"vedette", b"secret")]
+    assert [(mail["To"], mail["Subject"], mail.get_content()) for mail in mails] == [
+        ("ml@example.com", "drift", "the words\r\n")
+    ]
 
 
 def test_a_sender_that_goes_away_in_mid_request_is_nothing_to_tell(capsys: pytest.CaptureFixture[str]) -> None:
-    sink = WebSink(lambda summary, text: None)
+    sink = WebSink(lambda request: None)
     before = set(threading.enumerate())
     host, port = sink.url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port))) as sender:
+    with socket.create_connection((host, int(port)), timeout=30) as sender:
         while not (answering := [thread for thread in set(threading.enumerate()) - before if thread.is_alive()]):
             pass
         sender.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)

@@ -34,8 +34,6 @@ def judge() -> Callable[..., DriftJudge]:
 
     return build
 
-    return build
-
 
 def see(judge: DriftJudge, queries: Sequence[Query], size: int = 100) -> None:
     """Show queries in batches, and wait for what is said of them."""

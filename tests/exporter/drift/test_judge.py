@@ -288,3 +288,23 @@ def test_what_is_no_dump_is_refused_in_words_and_changes_nothing(judge: Build, s
     with pytest.raises(ValueError, match="the state"):
         warm.load(state)
     assert warm.reference is not None
+
+
+# -- bounds
+
+
+def test_a_window_is_full_with_the_query_that_comes_just_when_its_time_is_over(judge: Build) -> None:
+    warm = judge()
+    see(warm, table(1, 300, seconds=10.0))
+    assert warm.reference is not None
+    late = judge()
+    see(late, table(1, 300, seconds=9.99))
+    assert late.reference is None
+
+
+def test_windows_are_counted_from_the_observation_on(judge: Build) -> None:
+    warm = judge()
+    see(warm, [*table(1, 300), *table(2, 300, start=20.0)])
+    assert warm.windows == {"tested": 1, "skipped": 0, "failed": 0}
+    warm.observe_anew()
+    assert warm.windows == {"tested": 0, "skipped": 0, "failed": 0}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from detectors import Query
 from exporter.drift.features import FEATURES, TEXT_CHARACTERS, coded
-from exporter.drift.rows import CAPACITY, Rows
+from exporter.drift.rows import CAPACITY, SMALL, TOGETHER, Rows
 from tests.exporter.drift.conftest import table
 
 
@@ -118,3 +118,34 @@ def test_what_is_no_dump_is_refused_in_words() -> None:
     for wrong in ({}, {**state, "values": 3}, {**state, "numeric": state["values"]}):
         with pytest.raises(ValueError, match=r"state|expected"):
             Rows.load(wrong)
+
+
+def test_the_draws_are_those_of_splitmix64() -> None:
+    rows = Rows(10)
+    rows._draws = 0
+    published = (0xE220A8397B1DCDAF, 0x6E789E6AA1B965F4, 0x06C45D188009454F)
+    assert [rows._draw() for _ in published] == [(number + 0.5) / 2**64 for number in published]
+
+
+def test_pictures_and_embeddings_have_a_vector_each_in_the_row_of_their_query() -> None:
+    random = np.random.default_rng(1)
+    pictures = [random.integers(0, 256, (32, 32, 3), dtype=np.uint8) for _ in range(2)]
+    sample = collected([Query(pictures[0]), Query([1.0]), Query(pictures[1]), Query(pictures[0])]).sample()
+    assert sample.vectors.shape == (3, 128)
+    assert np.array_equal(sample.vectors[0], sample.vectors[2])
+    assert not np.array_equal(sample.vectors[0], sample.vectors[1])
+    embeddings = [Query({"embedding": [3.0, 4.0]}), Query({"embedding": [0.0, 2.0]}), Query({"embedding": [1.0]})]
+    vectors = collected(embeddings).sample().vectors
+    assert vectors.tolist() == [pytest.approx([0.6, 0.8], abs=1e-3), [0.0, 1.0]]
+
+
+@pytest.mark.parametrize(
+    ("value", "waits"), [("x" * SMALL, 1), ({"a": 1}, 1), ("x" * (SMALL + 1), 0), ([1.0], 0), (np.ones(3), 0)]
+)
+def test_what_is_small_waits_and_what_is_large_is_looked_at_at_once(value: Any, waits: int) -> None:
+    assert len(collected([Query(value)])._waiting) == waits
+
+
+def test_those_that_wait_are_looked_at_once_there_are_many() -> None:
+    assert len(collected([Query("x")] * (TOGETHER - 1))._waiting) == TOGETHER - 1
+    assert len(collected([Query("x")] * TOGETHER)._waiting) == 0

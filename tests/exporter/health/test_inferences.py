@@ -243,3 +243,9 @@ def test_copied_histograms_do_not_change_with_what_comes_after():
 def test_times_to_first_tokens_are_there_once_one_was_told():
     counted = Counted().queries(query(metadata={"time_to_first_token_seconds": 0.5}, tokens={"input": 1, "output": 1}))
     assert counted.health.histograms()["time_to_first_token_seconds"].seconds == 0.5
+
+
+def test_a_sample_just_as_slow_as_the_threshold_is_a_good_event():
+    counted = Counted(thresholds=Thresholds(latency=0.3), objectives=Objectives(latency=0.9))
+    counted.sample("a", latency=300.0).sample("b", latency=300.1)
+    assert (counted.health.slo_events["latency"], counted.health.slo_bad["latency"]) == (2, 1)

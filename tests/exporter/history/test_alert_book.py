@@ -100,3 +100,9 @@ def test_times_models_state_and_position_choose(book: AlertBook) -> None:
 def test_texts_that_no_database_takes_are_told_all_the_same(book: AlertBook) -> None:
     book.hear([alert(annotations={"summary": "zero \0 half \ud800"})])
     assert book.listed(0)[0].annotations == {"summary": "zero � half ?"}
+
+
+def test_what_was_heard_of_in_the_moment_of_asking_is_left_alone(book: AlertBook) -> None:
+    book.hear([alert("before", time=NOW + 9), alert("just then", time=NOW + 10)])
+    book.reconcile([], NOW + 10)
+    assert {kept.alertname: kept.firing for kept in book.listed(0)} == {"before": False, "just then": True}

@@ -13,7 +13,7 @@ from exporter.config import Config, DetectorConfig, Model, OwnDrift
 from exporter.delivery import Delivery
 from exporter.history.judged import Judged
 from exporter.history.recorder import Recorder
-from exporter.history.rows import FlaggedQuery, RollUp
+from exporter.history.rows import FlaggedQuery, InferenceSample, RollUp
 from exporter.models import Models
 from exporter.pipeline import CANARY, Pipeline
 from tests.exporter.conftest import CONFIDENCE, SURE, UNSURE
@@ -131,3 +131,19 @@ def test_judging_goes_on_when_nothing_can_be_recorded(watched: Watched, monkeypa
     watched.judge(Query("a", UNSURE))
     assert watched.pipeline.models.of(None).queries == 1
     assert watched.recorder.dropped["invalid"] == 1
+
+
+def test_an_inference_that_a_query_tells_of_is_a_row_with_all_that_it_told(watched: Watched) -> None:
+    told = {"latency_seconds": 0.5, "tokens": {"input": 3, "output": 4}, "cost_dollars": 0.25, "error": "e" * 300}
+    watched.judge(Query("a", SURE, id="i" * 300, client="key <1>", **told), Query("b", SURE))
+    [(kind, make)] = watched.recorder._added
+    row = make() if callable(make) else make
+    assert isinstance(row, InferenceSample)
+    assert (kind, row.time, row.model, row.client, row.latency_seconds) == ("inference", NOW, "default", "key__1_", 0.5)
+    assert (row.tokens_input, row.tokens_output, row.cost_dollars, row.joined) == (3, 4, 0.25, True)
+    assert (row.request_id, row.error) == ("i" * 256, "e" * 256)
+
+
+def test_long_ids_of_flagged_queries_are_cut(watched: Watched) -> None:
+    watched.judge(Query("a", UNSURE, id="i" * 300))
+    assert [row.query_id for row in watched.flagged()] == ["i" * 256]

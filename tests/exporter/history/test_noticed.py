@@ -121,4 +121,24 @@ def test_concept_drift_is_recorded_when_it_begins(config: Build) -> None:
     watched.measure("feedback", *[Truth(id=str(n), label="x" if n < 1_000 else "y") for n in range(3_000)])
     [row] = watched.rows("drift")
     assert (row.drift_type, row.method) == ("concept", "page_hinkley")
-    assert row.details["usual_accuracy"] > row.details["accuracy"]
+    assert row.details["usual_accuracy"] == 1.0
+    assert 0.0 < row.details["accuracy"] < 1.0
+
+
+def test_a_sample_is_recorded_with_all_that_it_tells_and_nothing_else(config: Build) -> None:
+    watched = Watched(config(models=(Model(name="m"),)))
+    plain = b'{"model_id":"m","model_type":"llm","request_id":"bare","latency":250}'
+    full = (
+        b'{"model_id":"m","model_type":"llm","request_id":"full","latency":250,"tokens":{"input":3,"output":4},'
+        b'"time_to_first_token":50,"cost_dollars":0.5,"error":"late","tags":{"team":"x"},'
+        b'"resource_usage":{"gpu_memory":0.5,"cpu_usage":0.25,"memory_usage":0.75}}'
+    )
+    for body in (plain, full):
+        watched.measure("inference", *inference.decode(body, Limits()))
+    bare, told = watched.rows("inference")
+    names = ("client", "first_token_seconds", "tokens_input", "tokens_output", "cost_dollars", "error")
+    used = ("gpu_memory", "cpu_usage", "memory_usage")
+    assert {getattr(bare, name) for name in names + used} == {None}
+    assert [getattr(told, name) for name in names] == [None, 0.05, 3, 4, 0.5, "late"]
+    assert [getattr(told, name) for name in used] == [0.5, 0.25, 0.75]
+    assert (told.tags, told.latency_seconds, told.model_type, told.request_id) == ({"team": "x"}, 0.25, "llm", "full")
