@@ -74,7 +74,7 @@ def _scaled(array: np.ndarray) -> np.ndarray:
     if array.dtype.kind != "f" and array.size:
         raise InvalidQuery(FIELD, f"image: expected integers or floats, got {array.dtype}")
     with np.errstate(over="ignore"):
-        array = array.astype(np.float32)
+        array = array.astype(np.float32, copy=False)
     if not np.isfinite(array).all():
         raise InvalidQuery(FIELD, f"image: {array[~np.isfinite(array)][0]} is not a finite number")
     return array
@@ -143,8 +143,10 @@ def stacks(pictures: Sequence[np.ndarray]) -> Iterator[tuple[list[int], np.ndarr
 
 
 def _shrink(numbers: np.ndarray) -> np.ndarray:
-    largest = np.maximum(np.abs(numbers).max(axis=(1, 2, 3)), np.float32(1))
-    numbers /= largest[:, None, None, None]
+    axes = (1, 2, 3)
+    largest = np.maximum(np.maximum(numbers.max(axis=axes), -numbers.min(axis=axes)), np.float32(1))
+    if largest.max() > 1:  # few pictures are beyond the scale
+        numbers /= largest[:, None, None, None]
     return 1 / largest.astype(np.float64)
 
 

@@ -29,19 +29,21 @@ from exporter.anomalies.service import AnomalyService
 from exporter.api import alerts as alert_routes
 from exporter.api import anomalies as anomaly_routes
 from exporter.api import clients as client_routes
-from exporter.api import drift_reports as drift_routes
 from exporter.api import health
 from exporter.api import history as history_routes
 from exporter.api import models as model_routes
+from exporter.api import references as reference_routes
 from exporter.api.app import build as build_api
 from exporter.api.asked import answer_unavailable
 from exporter.api.clients import ClientDesk
+from exporter.api.references import ReferenceDesk
 from exporter.canary import Canary
 from exporter.config import Config
 from exporter.config_change import Change, difference
 from exporter.config_file import ConfigError, check
 from exporter.fast_detect import FastDetect, protocol
-from exporter.formats import custom, feedback, inference
+from exporter.formats import custom, drift, feedback, inference
+from exporter.health.inferences import Growth
 from exporter.history.alertmanager import Alertmanager
 from exporter.history.judged import Judged
 from exporter.history.noticed import Noticed
@@ -61,7 +63,7 @@ from exporter.sources.detect import DetectIntake
 from exporter.sources.drop.directory import DropDirectory
 from exporter.sources.duplicates import Duplicates
 from exporter.sources.push import PushIntake
-from exporter.sources.samples import SampleIntake, joined
+from exporter.sources.samples import SampleIntake, joined, room_in
 from exporter.storage.journal import Journal
 from exporter.storage.secret import kept_secret
 from exporter.tls import WebFile
@@ -109,11 +111,14 @@ class Service:
         self._push = push = PushIntake(ledger, duplicates, limits)
         self._detect = detect = DetectIntake(ledger, duplicates, limits)
         detect.is_silent = config.sources.detect.answer == "silent"
+        self.history = Recorder(config) if config.history.enabled else None
         self._samples = {
             "inference": SampleIntake("inference", inference.decode, ledger, limits),
             "custom": SampleIntake("custom", custom.decode, ledger, limits, admit=self.pipeline.custom.admit),
             "feedback": SampleIntake("feedback", feedback.decode, ledger, limits, answer=joined),
         }
+        if self.history is not None:
+            self._samples["drift"] = SampleIntake("drift", drift.decode, ledger, limits, admit=room_in(self.history))
         self.canary = Canary(self.pipeline, limits)
         self.connections = Connections(limits, options.telemetry_path)
         self.fast = FastDetect(
@@ -132,7 +137,6 @@ class Service:
             kept=self._drop.queries.kept if self._drop else list,
             answered=detect.answered,
         )
-        self.history = Recorder(config) if config.history.enabled else None
         url, credentials = config.alerts.url or config.external.alertmanager_url, config.alerts.credentials_file
         self._alertmanager = Alertmanager(url, credentials) if url and self.history else None
         self._reconciler: Reconciler | None = None
@@ -184,9 +188,9 @@ class Service:
             alerts = self.exposed.config.alerts
             answer_unavailable(app)
             history_routes.add(app, self.history)
-            drift_routes.add(app, self.history)
             alert_routes.add(app, self.history, self._alertmanager, alerts.silences)
         # after /api/v1/clients/alarms, which is no client
+        reference_routes.add(app, ReferenceDesk(self.pipeline, self.keeper.save))
         client_routes.add(app, ClientDesk(self.pipeline, self.pseudonyms, self.keeper.save, time.time))
 
     def _own_metrics(self) -> Iterable[Metric]:
@@ -328,10 +332,17 @@ class Service:
         if self.history is not None:
             kept = self.history.config.history
             shown = self.pseudonyms.shown
-            self.pipeline.on_judged = Judged(self.history, kept.evidence, kept.flagged_per_second, shown)
-            self.pipeline.noticed = noticed = Noticed(self.history, shown)
+            pipeline = self.pipeline
+
+            def growth(label: str) -> Growth:
+                return pipeline.models.by_label[label].health.take_growth()
+
+            pipeline.on_judged = Judged(self.history, growth, kept.evidence, kept.flagged_per_second, shown)
+            pipeline.noticed = noticed = Noticed(self.history, growth, shown)
             self.pipeline.models.worker.on_looked = noticed.drift
             self.anomalies.log.on_change = recording(self.history)
+            pipeline.reports.on_report = noticed.reported
+            pipeline.reports.tell_again()
             self.history.start()
             if self._alertmanager is not None:
                 interval = self.exposed.config.alerts.reconcile_interval

@@ -34,7 +34,7 @@ class Delivery(msgspec.Struct, gc=False, eq=False):
     done: called on the judging thread once all are judged, with the outcomes per query if `explain` is set.
     entries: what de-duplication remembers of them.
     number: of its record in the journal, 0 where it has none. written: it may be judged.
-    samples: what the source `inference` or `custom` hands over instead of queries; they are counted, not judged.
+    samples: what sources such as `inference` hand over instead of queries; they are counted, not judged.
     """
 
     source: str

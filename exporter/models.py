@@ -372,6 +372,7 @@ class Models:
         self.worker.finish()  # of the windows of a replay
         for model in self.by_label.values():
             model.suspicion_errors = 0
+            model.health.take_growth()
             for tally in model.tallies:
                 tally.observe_anew()
             if model.drift is not None:

@@ -20,6 +20,7 @@ import numpy as np
 
 from detectors import Query
 from exporter.delivery import Delivery, Outcome
+from exporter.drift.reports import DriftReports
 from exporter.formats.custom import CustomSample
 from exporter.formats.feedback import Truth
 from exporter.formats.inference import Sample
@@ -64,6 +65,7 @@ class Pipeline:
         #: queries judged per second while there was work, smoothed
         self.rate = 10_000.0
         self.custom = CustomMetrics(models.config)
+        self.reports = DriftReports()
         self._clock = clock
         #: judges the synthetic queries, so that they are in no count
         self._canary = WatchedModel(models.config.model(CANARY))
@@ -89,6 +91,7 @@ class Pipeline:
             "custom": self._count_custom,
             "feedback": self._count_truth,
             "inference": self._count_inference,
+            "drift": self.reports.count,
         }
         #: by model what is judged and not weighed yet, and since when there is anything
         self._unweighed: dict[WatchedModel, list[Query]] = {}

@@ -14,7 +14,7 @@ import numpy as np
 from detectors import Query
 from exporter.config import Limits
 from exporter.delivery import Delivery
-from exporter.formats import Refused, Unreadable, custom, feedback, inference, native
+from exporter.formats import Refused, Unreadable, custom, drift, feedback, inference, native
 
 #: what is in the journal was within the limits when it was taken
 _NO_LIMITS = Limits(body_queries=1 << 62, text_characters=1 << 62, vector_numbers=1 << 62, image_pixels=1 << 62)
@@ -35,6 +35,7 @@ SAMPLES: dict[str, Callable[[bytes, Limits], Sequence[Any]]] = {
     "inference": inference.decode,
     "custom": custom.decode,
     "feedback": feedback.decode,
+    "drift": drift.decode,
 }
 
 

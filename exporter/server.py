@@ -29,6 +29,7 @@ SAMPLE_PATHS = {
     "inference": "/api/v1/metrics/inference",
     "custom": "/api/v1/metrics/custom",
     "feedback": "/api/v1/feedback",
+    "drift": "/api/v1/metrics/drift",
 }
 TEXT = b"text/plain; charset=utf-8"
 

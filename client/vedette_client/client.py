@@ -190,7 +190,7 @@ class Client:
     ) -> None:
         """Report drift that was found elsewhere. severity: low, medium, high or critical. confidence: 0 to 1."""
         fields = {"model_id": model, "drift_type": drift_type, "severity": severity, "confidence": confidence}
-        self._report("drift", {**fields, "tags": tags})
+        self._report("drift", {**fields, "tags": tags, "id": self._id()})
 
     def register_model(
         self,
@@ -218,7 +218,7 @@ class Client:
         labels: Mapping[str, str] | None = None,
     ) -> None:
         """Report a metric of one's own. A counter's value is what is added."""
-        self._report("custom", {"name": name, "kind": kind, "value": value, "labels": labels})
+        self._report("custom", {"name": name, "kind": kind, "value": value, "labels": labels, "id": self._id()})
 
     def feedback(self, id: str, label: Any, *, model: str | None = None) -> None:
         """Tell the true label of a query. The key needs the scope `admin`."""

@@ -30,6 +30,7 @@ ROUTES: dict[str, Scope] = {
     "/api/v1/models": "admin",
     "/api/v1/models/{id}/train": "admin",
     "/api/v1/models/{model}/warm-up": "admin",
+    "/api/v1/models/{model}/reference": "admin",
     "/api/v1/models/{id}/rollback": "admin",
     "/api/v1/feedback": "admin",
     "/api/v1/anomalies/{id}/confirm": "admin",

@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 
 from exporter import body
 from exporter.api import asked as ask
-from exporter.api.asked import HOURS, LIMIT, MODEL, Plain
+from exporter.api.asked import HOURS, LIMIT, MODEL, Format, Plain
 from exporter.history.recorder import Recorder
 from exporter.units import duration
 
@@ -25,6 +25,11 @@ BODY_BYTES = 8 << 20
 #: of all these together
 _room = body.Room(16 * BODY_BYTES)
 JSON = "application/json"
+#: of an alert as CSV
+COLUMNS = (
+    *("id", "model_id", "alert_type", "severity", "message", "timestamp", "resolved", "resolved_at", "state"),
+    *("category", "acknowledged", "acknowledged_by", "acknowledged_until", "comment", "labels", "annotations"),
+)
 AlertId = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 
 
@@ -50,11 +55,15 @@ def add(app: FastAPI, recorder: Recorder, alertmanager: "Alertmanager | None", s
         resolved: bool | None = None,
         limit: LIMIT = 100,
         skip: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
+        format: Format = "json",
     ) -> Response:
         chosen = ask.models(request, model_id)
         with ask.database(recorder) as database:
             found = desk.book(database).listed(ask.since(since_hours), chosen, resolved, limit, skip)
-        return Response(msgspec.json.encode([shown(alert, time.time()) for alert in found]), media_type=JSON)
+        rows = [shown(alert, time.time()) for alert in found]
+        if format == "csv":
+            return ask.csv_of("alerts", COLUMNS, rows)
+        return Response(msgspec.json.encode(rows), media_type=JSON)
 
     @app.post("/api/v1/alerts/webhook", summary="Where Alertmanager sends its notifications")
     async def webhook(request: Request) -> Response:
@@ -62,12 +71,12 @@ def add(app: FastAPI, recorder: Recorder, alertmanager: "Alertmanager | None", s
 
     @app.post("/api/v1/alerts/resolve", summary="Say that an alert is over")
     async def resolve(request: Request) -> Response:
-        said = _decoded(await _body(request), _Resolve)
+        said = ask.decoded(await _body(request), _Resolve)
         return await run_in_threadpool(desk.resolve, said, ask.sender(request))
 
     @app.post("/api/v1/alerts/acknowledge", summary="Say that you look after an alert")
     async def acknowledge(request: Request) -> Response:
-        said = _decoded(await _body(request), _Acknowledge)
+        said = ask.decoded(await _body(request), _Acknowledge)
         return await run_in_threadpool(desk.acknowledge, said, ask.sender(request))
 
 
@@ -209,12 +218,3 @@ async def _body(request: Request) -> bytes:
             return await body.read(request.scope, request.receive, BODY_BYTES, share)
     except body.Refusal as error:
         raise HTTPException(error.status, error.detail) from None
-
-
-def _decoded(content: bytes, kind: type[Any]) -> Any:
-    try:
-        return msgspec.json.decode(content, type=kind)
-    except msgspec.ValidationError as error:
-        raise HTTPException(422, str(error)) from None
-    except msgspec.DecodeError as error:
-        raise HTTPException(400, f"no JSON: {error}") from None

@@ -3,14 +3,18 @@
 import contextlib
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
-from fastapi import FastAPI, HTTPException, Query, Request
-from fastapi.responses import JSONResponse
+import msgspec
+from fastapi import FastAPI, HTTPException, Query, Request, Response
+from fastapi.responses import JSONResponse, StreamingResponse
 
 from exporter.access.principal import ANYBODY, Principal
+from exporter.formats import Refused, Unreadable
+from exporter.formats.native import BROKEN
+from exporter.formats.whole import refused
 from exporter.history.recorder import Recorder, reason_of
 
 if TYPE_CHECKING:
@@ -18,9 +22,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+Asked = TypeVar("Asked")
 MAX_ROWS = 10_000
 MODEL = Annotated[str | None, Query(max_length=128, description="Only this model")]
 HOURS = Annotated[float, Query(gt=0, le=24 * 366, description="How far to look back")]
+Format = Literal["json", "csv"]
 LIMIT = Annotated[int, Query(ge=1, le=MAX_ROWS)]
 
 
@@ -79,6 +85,24 @@ def written(seconds: float | None) -> str | None:
 def milliseconds(seconds: float | None) -> float | None:
     """As the wire has latencies."""
     return None if seconds is None else round(seconds * 1000, 6)
+
+
+def decoded(content: bytes, kind: type[Asked]) -> Asked:
+    """What the JSON of a small body says. Raises HTTPException, which names the field that is wrong."""
+    try:
+        return msgspec.json.decode(content, type=kind)
+    except BROKEN as error:
+        problem = refused(content, error, ())
+        status = 400 if isinstance(problem, Unreadable) else 422
+        raise HTTPException(status, problem.reason if isinstance(problem, Refused) else str(problem)) from None
+
+
+def csv_of(name: str, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Response:
+    """Rows as a file for spreadsheets, piece by piece."""
+    from exporter.history.export import as_csv
+
+    headers = {"content-disposition": f'attachment; filename="{name}.csv"'}
+    return StreamingResponse(as_csv(columns, rows), media_type="text/csv; charset=utf-8", headers=headers)
 
 
 Plain = dict[str, Any]

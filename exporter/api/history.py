@@ -9,7 +9,7 @@ from fastapi import FastAPI, HTTPException, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from exporter.api import asked as ask
-from exporter.api.asked import HOURS, LIMIT, MODEL, Plain
+from exporter.api.asked import HOURS, LIMIT, MODEL, Format, Plain
 from exporter.history.minutes import RESOURCES
 from exporter.history.recorder import Recorder
 from exporter.history.rows import ROWS, Drift, InferenceSample, Kind
@@ -18,7 +18,6 @@ from exporter.units import duration
 if TYPE_CHECKING:
     from exporter.history.reads import Window
 
-Format = Literal["json", "csv"]
 FORMAT = Annotated[Format | None, Query(description="Stream all rows, or `limit` of them, as JSON or CSV")]
 #: points of one line
 MAX_POINTS = 10_000
@@ -93,12 +92,18 @@ def _add_metrics(app: FastAPI, recorder: Recorder) -> None:
         return rows.answer("drift", "drift_metrics", chosen, limit, cursor, format)
 
     @app.get("/api/v1/metrics/aggregated", summary="Latency, throughput and errors over time")
-    def aggregated(request: Request, model_id: MODEL = None, since_hours: HOURS = 24, window: str = "5m") -> Response:
+    def aggregated(
+        request: Request, model_id: MODEL = None, since_hours: HOURS = 24, window: str = "5m", format: Format = "json"
+    ) -> Response:
         from exporter.history.reads import windows
 
         seconds = _window(window, since_hours)
         with ask.database(recorder) as database:
             found = windows(database, rows.asked(request, model_id, since_hours), seconds)
+        if format == "csv":
+            lines = [dict(zip(LINES, _values(one), strict=True)) for one in found]
+            timed = ({"time": ask.written(one.start), **line} for one, line in zip(found, lines, strict=True))
+            return ask.csv_of("aggregated_metrics", ["time", *LINES], timed)
         points: dict[str, list[Plain]] = {name: [] for name in LINES}
         for one in found:
             for name, value in zip(LINES, _values(one), strict=True):
@@ -161,15 +166,13 @@ class Rows:
 
 
 def _streamed(kind: Kind, name: str, rows: Iterator[Plain], written: Format) -> Response:
-    from exporter.history.export import as_csv, as_json
+    from exporter.history.export import as_json
 
     first = next(rows, None)  # an error before the first row still has a status
     every: Iterable[Plain] = () if first is None else chain([first], rows)
     if written == "json":
         return StreamingResponse(as_json(name, every), media_type="application/json")
-    columns = ["id", *_columns(kind)] if first is None else list(first)
-    headers = {"content-disposition": f'attachment; filename="{name}.csv"'}
-    return StreamingResponse(as_csv(columns, every), media_type="text/csv; charset=utf-8", headers=headers)
+    return ask.csv_of(name, ["id", *_columns(kind)] if first is None else list(first), every)
 
 
 def _columns(kind: Kind) -> list[str]:

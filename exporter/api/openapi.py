@@ -1,5 +1,7 @@
 """What the OpenAPI page says of the hot paths, which are served before FastAPI sees them."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 _INPUT = {
@@ -96,6 +98,22 @@ _CUSTOM = {
         "value": {"type": "number", "description": "What a counter grows by, a gauge is, or a histogram gets"},
         "labels": {"type": "object", "additionalProperties": {"type": "string"}},
         "instance": {"type": "string", "description": "Of a gauge: the largest of the instances counts"},
+        "id": {"type": "string", "description": "The same id of the same sender again is a retry, and counts once"},
+    },
+}
+_DRIFT = {
+    "type": "object",
+    "required": ["model_id", "drift_type", "severity", "confidence"],
+    "example": {"model_id": "fraud", "drift_type": "data", "severity": "high", "confidence": 0.9},
+    "properties": {
+        "model_id": {"type": "string"},
+        "drift_type": {"type": "string", "enum": ["data", "concept"]},
+        "severity": {"type": "string", "enum": ["low", "medium", "high", "critical"]},
+        "confidence": _PART,
+        "feature": {"type": "string"},
+        "drift_score": {"type": "number"},
+        "tags": {"type": "object"},
+        "id": {"type": "string", "description": "The same id of the same model again is a retry, and recorded once"},
     },
 }
 _ERROR = {"type": "object", "properties": {"detail": {"type": "string"}}}
@@ -156,7 +174,7 @@ _COMMON = {
 }
 
 
-def _samples(summary: str, sample: dict[str, Any]) -> dict[str, Any]:
+def _samples(summary: str, sample: dict[str, Any], more: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
     """One object, or an array of them; all of it is taken, or none."""
     return {
         "post": {
@@ -170,6 +188,7 @@ def _samples(summary: str, sample: dict[str, Any]) -> dict[str, Any]:
                 "201": _json("Taken", _WELL),
                 "400": _json("No JSON", _ERROR),
                 "422": _json("A field is wrong, and named; nothing was taken", _ERROR),
+                **more,
                 **_COMMON,
             },
         }
@@ -233,6 +252,9 @@ HOT_PATHS: dict[str, Any] = {
     },
     "/api/v1/metrics/inference": _samples("Push what was measured of inferences", _SAMPLE),
     "/api/v1/metrics/custom": _samples("Push values of metrics of one's own", _CUSTOM),
+    "/api/v1/metrics/drift": _samples(
+        "Report drift that was found elsewhere", _DRIFT, {"404": _json("There is no history", _ERROR)}
+    ),
     "/api/v1/feedback": {
         "post": {
             "summary": "Tell the true labels of queries",

@@ -16,7 +16,7 @@ from detectors.drift.predictions import Prediction, prediction_of
 from detectors.drift.samples import MISSING
 from detectors.embeddings.image import embed_pictures
 from detectors.embeddings.text import embed_texts
-from detectors.images import pixels
+from detectors.images import pixels, stacks
 from detectors.inputs import is_redacted, kind_of, numbers_of, text_of
 
 #: features of a row that are looked at, in the order in which they first came; longer lists of numbers are vectors
@@ -30,6 +30,7 @@ LABEL, CONFIDENCE = "prediction.label", "prediction.confidence"
 ANSWER_LENGTH, INPUT_LENGTH = "prediction.characters", "input.characters"
 BRIGHTNESS, CONTRAST = "input.brightness", "input.contrast"
 OTHERS = (LABEL, CONFIDENCE, ANSWER_LENGTH, INPUT_LENGTH, BRIGHTNESS, CONTRAST)
+_NUMBERS, _WORDS = frozenset({float, int, type(None)}), frozenset({str, bool, type(None)})
 _POSITIONS = tuple(map(str, range(FEATURES)))
 
 
@@ -62,7 +63,8 @@ def columns_of(queries: Sequence[Query], pictures: Mapping[int, np.ndarray]) -> 
         kept = names[:FEATURES]
         values, numeric = _coded_rows([_row(queries[position].input_data, len(kept)) for position in positions])
         yield Columns(positions, tuple(map(str, kept)), values, numeric)
-    others = [_others(query, pictures.get(position)) for position, query in enumerate(queries)]
+    light = dict(zip(pictures, lights_of(list(pictures.values())), strict=True))
+    others = [_others(query, light.get(position, _NO_LIGHT)) for position, query in enumerate(queries)]
     held = [place for place in range(len(OTHERS)) if any(row[place] is not None for row in others)]
     if held:
         values, numeric = _coded_rows([[row[place] for place in held] for row in others])
@@ -90,14 +92,26 @@ def _coded_rows(rows: Sequence[Sequence[Any]]) -> tuple[np.ndarray, np.ndarray]:
     shape = len(rows), len(rows[0])
     values, numeric = np.empty(shape), np.empty(shape, bool)
     for place, column in enumerate(zip(*rows, strict=True)):
-        if set(map(type, column)) == {float} and math.isfinite(sum(column)):
-            values[:, place], numeric[:, place] = np.clip(column, -LARGEST, LARGEST), True
-        else:
-            values[:, place], numeric[:, place] = zip(*map(coded, column), strict=True)
+        values[:, place], numeric[:, place] = _coded_column(column)
     return values, numeric
 
 
-def _others(query: Query, picture: np.ndarray | None) -> tuple[Any, ...]:
+def _coded_column(column: Sequence[Any]) -> tuple[Any, Any]:
+    """What `coded` says of each value: numbers together, and each word once."""
+    kinds = set(map(type, column))
+    if kinds <= _NUMBERS:
+        held: Any = True if type(None) not in kinds else np.array([value is not None for value in column])
+        numbers = column if held is True else [0.0 if value is None else value for value in column]
+        if math.isfinite(sum(numbers)):
+            return np.where(held, np.clip(np.array(numbers, np.float64), -LARGEST, LARGEST), MISSING), held
+    elif kinds <= _WORDS:
+        codes = {word: coded(word)[0] for word in set(column)}
+        return [codes[word] for word in column], False
+    values, numeric = zip(*map(coded, column), strict=True)
+    return values, numeric
+
+
+def _others(query: Query, light: tuple[float | None, float | None]) -> tuple[Any, ...]:
     """What `OTHERS` names; None where the query does not have it."""
     output, value = query.model_output, query.input_data
     prediction = prediction_of(output) if output is not None else Prediction()
@@ -106,14 +120,24 @@ def _others(query: Query, picture: np.ndarray | None) -> tuple[Any, ...]:
         *prediction,
         len(answer) if isinstance(answer, str) else None,
         len(value) if isinstance(value, str) and not is_redacted(value) else None,
-        *((None, None) if picture is None else _light(picture)),
+        *light,
     )
 
 
-def _light(picture: np.ndarray) -> tuple[float, float]:
-    """Mean and standard deviation of all numbers of a picture, 0 to 1 in scale."""
-    one = 255.0 if picture.dtype == np.uint8 else 1.0
-    return float(picture.mean(dtype=np.float64)) / one, float(picture.std(dtype=np.float64)) / one
+_NO_LIGHT = (None, None)
+
+
+def lights_of(pictures: Sequence[np.ndarray]) -> list[tuple[float, float]]:
+    """Mean and standard deviation of all numbers of each picture, 0 to 1 in scale, to six decimals."""
+    found = np.zeros((len(pictures), 2))
+    for positions, numbers, one in stacks(pictures):
+        flat = numbers.reshape(len(positions), -1)
+        means = flat.mean(axis=1)
+        flat -= means[:, None]
+        found[positions, 0] = means / one
+        found[positions, 1] = np.sqrt(np.einsum("ij,ij->i", flat, flat) / flat.shape[1]) / one
+    # sums of short floats differ in the seventh digit: equal pictures must have equal numbers
+    return [(mean, spread) for mean, spread in np.round(found, 6).tolist()]
 
 
 def coded(value: Any) -> tuple[float, bool]:

@@ -158,7 +158,8 @@ class DriftJudge:
         """On the worker."""
         try:
             with one_thread():
-                tests = compare(self._sorted(window.season, reference), Sorted(window.sample))
+                current = Sorted(references.comparable(window.sample, reference))
+                tests = compare(self._sorted(window.season, reference), current)
             verdict = decide(tests, error_rate(max(window.seconds, self.config.window.interval)))
         except Exception:
             self.windows["failed"] += 1
@@ -206,6 +207,12 @@ class DriftJudge:
             return False
         self._references[self._last.season] = Reference(self._last.sample, "window", version)
         self.looked = None
+        return True
+
+    def begin_anew(self) -> bool:
+        """Go back to the reference that is configured: read it again, or collect it anew. Always possible."""
+        self._references, self._rows, self._last, self.looked, self._unreadable = {}, None, None, None, False
+        self._read_file()
         return True
 
     # -- over a restart and a reload

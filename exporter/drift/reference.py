@@ -8,6 +8,7 @@ from detectors import Query
 from detectors.drift.samples import Sample
 from detectors.kept import in_words, packed, unpacked
 from exporter.config import Drift, Limits
+from exporter.drift.features import OTHERS
 from exporter.drift.rows import CAPACITY, Rows
 from exporter.formats import Refused, Unreadable, native, split, table
 
@@ -36,6 +37,15 @@ def season_of(seconds: float, season: str) -> str:
     part = f"{int(second // 3600) // SEASON_HOURS * SEASON_HOURS:02d}h"
     weekend = season == "week" and (int(day) + 3) % 7 >= 5  # 1 January 1970 was a Thursday
     return f"weekend-{part}" if weekend else part
+
+
+def comparable(sample: Sample, reference: Reference) -> Sample:
+    """A sample without what a file cannot tell: one of training data knows no answers, which are no drift then."""
+    if reference.source != "file":
+        return sample
+    held = [place for place, name in enumerate(sample.names) if name in reference.sample.names or name not in OTHERS]
+    names = tuple(sample.names[place] for place in held)
+    return Sample(names, sample.values[:, held], sample.numeric[:, held], sample.vectors)
 
 
 class Unusable(Exception):

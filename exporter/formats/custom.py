@@ -17,13 +17,14 @@ LABELS = 8
 
 
 class CustomSample(msgspec.Struct, gc=False, eq=False, kw_only=True):
-    """A gauge's value, what a counter grows by, or one value of a histogram."""
+    """A gauge's value, what a counter grows by, or one value of a histogram. id: the same counts once."""
 
     name: Annotated[str, msgspec.Meta(pattern=CUSTOM_NAME.pattern)]
     kind: Literal["gauge", "counter", "histogram"]
     value: Annotated[float, msgspec.Meta(ge=-1e300, le=1e300)]
     labels: dict[str, Annotated[str, msgspec.Meta(max_length=1024)]] = {}
     instance: Annotated[str, msgspec.Meta(max_length=1024)] = ""
+    id: Annotated[str, msgspec.Meta(min_length=1, max_length=256)] | None = None
 
     @property
     def model_id(self) -> str:

@@ -11,7 +11,7 @@ WORDS = ("data, concept", "low, medium, high, critical")
 
 
 class Report(msgspec.Struct, gc=False, eq=False, kw_only=True):
-    """What somebody found. confidence: 0 to 1; drift_score: of their method, in its unit."""
+    """What somebody found. confidence: 0 to 1; drift_score: of their method; id: the same is one report."""
 
     model_id: Name
     drift_type: Literal["data", "concept"]
@@ -20,6 +20,7 @@ class Report(msgspec.Struct, gc=False, eq=False, kw_only=True):
     tags: dict[str, str | float | bool | None] | None = None
     feature: Annotated[str, msgspec.Meta(max_length=256)] | None = None
     drift_score: Annotated[float, msgspec.Meta(ge=-1e300, le=1e300)] | None = None
+    id: Annotated[str, msgspec.Meta(min_length=1, max_length=256)] | None = None
 
 
 def _words(problem: str) -> tuple[str]:

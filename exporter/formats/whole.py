@@ -29,7 +29,7 @@ class Whole(Generic[Found]):
                 return (self._one.decode(body),)
             found = self._array.decode(body) if is_array(body) else (self._one.decode(body),)
         except BROKEN as error:
-            raise _refused(body, error, self._words(str(error))) from None
+            raise refused(body, error, self._words(str(error))) from None
         if len(found) > limits.body_queries:
             raise TooMany(len(found), limits.body_queries)
         return found
@@ -40,7 +40,7 @@ def is_array(body: bytes) -> bool:
     return body.lstrip()[:1] == b"["
 
 
-def _refused(body: bytes, error: Exception, words: Sequence[str]) -> Refused | Unreadable:
+def refused(body: bytes, error: Exception, words: Sequence[str]) -> Refused | Unreadable:
     """Why a body cannot be taken, naming the field."""
     if not body.strip():
         return Unreadable("the body is empty; expected a JSON object, or an array of them")

@@ -18,6 +18,7 @@ from exporter.config import CUSTOM_BUCKETS, Config, CustomMetric
 from exporter.formats import Refused
 from exporter.formats.custom import CustomSample
 from exporter.health.gauges import EXPIRY_SECONDS, PushedGauge
+from exporter.health.once import Once
 
 PREFIX = "vedette_custom_"
 #: seconds after which a counter or histogram that nobody pushes is forgotten
@@ -53,6 +54,8 @@ class CustomMetrics:
         self._lock = threading.Lock()
         self._declared: dict[str, Declaration] = {}
         self._series: dict[Key, Series] = {}
+        #: the samples that were counted, of those that have an id; used on the judging thread
+        self.once = Once()
         self.configure(config)
 
     def configure(self, config: Config) -> None:
@@ -94,7 +97,9 @@ class CustomMetrics:
     # -- on the judging thread
 
     def count(self, sample: CustomSample, sender: str, now: float) -> None:
-        """Count a sample that was admitted; in a replay that was before."""
+        """Count a sample that was admitted; in a replay that was before. One of a known id is a retry."""
+        if sample.id is not None and not self.once.is_first(sender, sample.id):
+            return
         with self._lock:
             declaration = self._declared.setdefault(sample.name, _declaration(sample))
             if (declaration.kind, declaration.labels) != (sample.kind, tuple(sample.labels)):

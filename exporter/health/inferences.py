@@ -5,8 +5,9 @@ numbers (nanoseconds, millionths of a millionth of a dollar), which come out the
 """
 
 from bisect import bisect_left
+from collections import deque
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 import numpy as np
@@ -30,6 +31,18 @@ MOST = 1e6
 _BOUNDS = np.array(BUCKETS)
 #: what a sample was: an inference, more of one that its query had counted, or the same again
 Counted = Literal["new", "joined", "again"]
+#: new latencies that are kept for whoever asks: more than a batch has, and no more where nobody asks
+NEW_LATENCIES = 4_096
+
+
+class Growth(NamedTuple):
+    """What was counted of a model between two looks. latencies: seconds; tokens: input and output."""
+
+    queries: int
+    errors: int
+    latencies: Sequence[float]
+    tokens: tuple[int, int]
+    cost_dollars: float
 
 
 class Durations:
@@ -80,6 +93,9 @@ class Inferences:
         self.busiest, self.dearest = Heaviest(), Heaviest()
         #: when the last sample came, seconds since 1970
         self.last_sample = 0.0
+        #: what `take_growth` has told of, and the latencies that it has not
+        self._told: tuple[int, ...] = ()
+        self._new_latencies: deque[float] = deque(maxlen=NEW_LATENCIES)
         self.count_anew()
         if previous is not None:
             self.gauges, self.last_sample = previous.gauges, previous.last_sample
@@ -134,6 +150,7 @@ class Inferences:
         latencies = [query.latency_seconds for query in queries if query.latency_seconds is not None]
         if latencies:
             self._count_latencies(np.array(latencies, np.float64))
+            self._new_latencies.extend(latencies)
         for query in queries:
             if query.error:
                 self._count_error(query.error)
@@ -220,6 +237,7 @@ class Inferences:
         if new & LATENCY:
             assert measured.latency is not None
             self.durations.observe(measured.latency)
+            self._new_latencies.append(measured.latency)
             if self.thresholds is not None:
                 self.slo_events["latency"] += 1
                 self.slo_bad["latency"] += measured.latency > self.thresholds.latency
@@ -234,16 +252,34 @@ class Inferences:
 
     def _charge_one(self, measured: "Measured", counted: int, new: int, now: float, is_new: bool) -> None:
         """What an inference costs more than was charged for it; never less: the counter cannot go back."""
-        request = round(self.prices.request * PICODOLLARS) if is_new else 0
+        charged = round(self.prices.request * PICODOLLARS)
+        request = charged if is_new else 0
         cost = 0
-        if new & COST and (is_new or not self._has_prices):
-            cost = round(min(measured.cost or 0.0, MOST) * PICODOLLARS) - request
+        if new & COST and (is_new or not self._has_prices or not counted & (LATENCY | TOKENS)):
+            cost = round(min(measured.cost or 0.0, MOST) * PICODOLLARS) - charged
+            cost = cost if is_new else max(cost, 0)
         elif not counted & COST:
             tokens = measured.tokens if new & TOKENS else None
             cost = self._priced(tokens, measured.gpu_seconds if new & LATENCY else None)
         self.picodollars += cost
         if measured.client and cost + request > 0:
             self.dearest.add([(measured.client, (cost + request) / PICODOLLARS)], now)
+
+    # -- for the history
+
+    def take_growth(self) -> Growth:
+        """What was counted since the last time: the same that the metrics say, so that both agree."""
+        before, self._told = self._told, self._sums()
+        inferences, failures, tokens_in, tokens_out, picodollars = (
+            after - told for after, told in zip(self._told, before, strict=True)
+        )
+        latencies = tuple(self._new_latencies)
+        self._new_latencies.clear()
+        return Growth(inferences, failures, latencies, (tokens_in, tokens_out), picodollars / PICODOLLARS)
+
+    def _sums(self) -> tuple[int, ...]:
+        failures = sum(self.failures.values())
+        return self.inferences, failures, self.input_tokens, self.output_tokens, self.picodollars
 
     # -- over a reload and a restart
 
@@ -253,6 +289,8 @@ class Inferences:
         self.failures = dict.fromkeys(REASONS, 0)
         self.slo_events, self.slo_bad = dict.fromkeys(SLOS, 0), dict.fromkeys(SLOS, 0)
         self.durations, self.first_tokens = Durations(), Durations()
+        self._told = self._sums()
+        self._new_latencies.clear()
 
     def dump(self) -> dict[str, Any]:
         """The counts. Sums as texts: they may be larger than the numbers that can be stored."""
@@ -270,6 +308,8 @@ class Inferences:
         self.durations, self.first_tokens = (Durations(**state[name]) for name in ("durations", "first_tokens"))
         for name in _BY_WORD:
             setattr(self, name, {**getattr(self, name), **state[name]})
+        self._told = self._sums()
+        self._new_latencies.clear()
 
     @property
     def dollars(self) -> float:

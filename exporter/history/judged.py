@@ -7,6 +7,7 @@ from itertools import compress
 import numpy as np
 
 from detectors import Query
+from exporter.health.inferences import Growth
 from exporter.history.evidence import Evidence, content_of
 from exporter.history.recorder import Recorder
 from exporter.history.rows import Finding, FlaggedQuery, InferenceSample
@@ -26,9 +27,15 @@ class Judged:
     """
 
     def __init__(
-        self, recorder: Recorder, evidence: Evidence, per_second: int, shown: Callable[[str], str] = str
+        self,
+        recorder: Recorder,
+        growth: Callable[[str], Growth],
+        evidence: Evidence,
+        per_second: int,
+        shown: Callable[[str], str] = str,
     ) -> None:
-        """shown: a client as others may see it."""
+        """growth: takes what was counted of a model since the last time; shown: a client as others may see it."""
+        self._growth = growth
         self._recorder, self._evidence, self._per_second, self._shown = recorder, evidence, per_second, shown
         #: by model: the second, and how many more it may record in it
         self._allowance: dict[str, tuple[int, int]] = {}
@@ -45,7 +52,7 @@ class Judged:
     def _take(self, model: str, queries: Sequence[Query], suspicious: np.ndarray, found: Sequence[Found]) -> None:
         time = queries[-1].timestamp
         flagged = int(np.count_nonzero(suspicious)) if found else 0
-        if self._count(model, time, queries, flagged):
+        if self._count(model, time, flagged):
             self._sample(model, time, queries)
         if flagged:
             taken = np.flatnonzero(suspicious)[: self._allowed(self._allowance, model, time, flagged, self._per_second)]
@@ -54,24 +61,11 @@ class Judged:
             if len(taken):
                 self._record(model, queries, taken, found)
 
-    def _count(self, model: str, time: float, queries: Sequence[Query], flagged: int) -> bool:
+    def _count(self, model: str, time: float, flagged: int) -> bool:
         """Count a batch; whether any of it says how long it took."""
-        latencies: list[float] = []
-        errors = tokens_input = tokens_output = 0
-        cost = 0.0
-        for query in queries:  # one pass: this is on the judging thread
-            if query.latency_seconds is not None:
-                latencies.append(query.latency_seconds)
-            if query.error:
-                errors += 1
-            if query.tokens:
-                tokens_input += query.tokens.get("input", 0)
-                tokens_output += query.tokens.get("output", 0)
-            if query.cost_dollars:
-                cost += query.cost_dollars
-        tokens = tokens_input, tokens_output
-        self._recorder.minutes.count(model, time, len(queries), flagged, errors, latencies, tokens, cost)
-        return bool(latencies)
+        grown = self._growth(model)
+        self._recorder.minutes.count(model, time, flagged=flagged, **grown._asdict())
+        return bool(grown.latencies)
 
     def _sample(self, model: str, time: float, queries: Sequence[Query]) -> None:
         """Record a few of the inferences that queries tell of; the minutes have counted all of them."""
@@ -141,7 +135,6 @@ def _inference(model: str, time: float, query: Query, shown: Callable[[str], str
             tokens_input=tokens.get("input"),
             tokens_output=tokens.get("output"),
             cost_dollars=cost,
-            joined=True,
         )
 
     return make

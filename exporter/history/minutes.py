@@ -1,10 +1,10 @@
 """One-minute roll-ups of each model, added up in memory until they are taken to the database."""
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from exporter.history.rows import InferenceSample, RollUp
+from exporter.history.rows import RollUp
 from exporter.history.sketch import Sketch
 
 SECONDS = 60
@@ -78,22 +78,11 @@ class Minutes:
             minute.tokens_input += tokens[0]
             minute.tokens_output += tokens[1]
 
-    def sample(self, sample: InferenceSample) -> None:
-        """An inference; of one whose query was counted, only what it used."""
-        if not sample.joined:
-            self.count(
-                sample.model,
-                sample.time,
-                queries=1,
-                errors=int(bool(sample.error)),
-                latencies=() if sample.latency_seconds is None else (sample.latency_seconds,),
-                tokens=(sample.tokens_input or 0, sample.tokens_output or 0),
-                cost_dollars=sample.cost_dollars or 0.0,
-            )
-        used = [(name, value) for name in RESOURCES if (value := getattr(sample, name)) is not None]
+    def use(self, model: str, time: float, used: Mapping[str, float]) -> None:
+        """What one inference used: shares from 0 to 1 by resource."""
         with self._lock:
-            minute = self._minute(sample.model, sample.time)
-            for name, value in used:
+            minute = self._minute(model, time)
+            for name, value in used.items():
                 total, count = minute.resources.get(name, (0.0, 0))
                 minute.resources[name] = total + value, count + 1
 

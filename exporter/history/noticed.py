@@ -12,8 +12,10 @@ from exporter.clients.suspicion import Alarmed
 from exporter.drift.feedback import Feedback
 from exporter.drift.judge import Looked
 from exporter.formats.drift import Report
-from exporter.formats.inference import Sample
-from exporter.history.recorder import Recorder
+from exporter.formats.inference import Resources, Sample
+from exporter.health.inferences import Growth
+from exporter.history.minutes import RESOURCES
+from exporter.history.recorder import Once, Recorder
 from exporter.history.rows import ClientAlarm, Drift, InferenceSample
 from exporter.labels import label_value
 
@@ -26,10 +28,13 @@ FEATURES = 10
 
 
 class Noticed:
-    """Records what it is told. shown: a client as others may see it."""
+    """Records what it is told.
 
-    def __init__(self, recorder: Recorder, shown: Callable[[str], str] = str) -> None:
-        self._recorder, self._shown = recorder, shown
+    growth: takes what was counted of a model since the last time; shown: a client as others may see it.
+    """
+
+    def __init__(self, recorder: Recorder, growth: Callable[[str], Growth], shown: Callable[[str], str] = str) -> None:
+        self._recorder, self._growth, self._shown = recorder, growth, shown
         #: by model: the second, and the samples of it
         self._taken: dict[str, tuple[int, int]] = {}
 
@@ -41,11 +46,14 @@ class Noticed:
 
     def sample(self, model: str, sample: Sample, joined: bool, time: float) -> None:
         """A sample of an inference. joined: its query is counted already. Beyond a rate only its minute counts it."""
+        minutes = self._recorder.minutes
+        minutes.count(model, time, **self._growth(model)._asdict())
+        if sample.resource_usage is not None:
+            minutes.use(model, time, _used(sample.resource_usage))
         second, taken = self._taken.get(model, (0, 0))
         taken = taken + 1 if second == int(time) else 1
         self._taken[model] = int(time), taken
         if taken > PER_SECOND:
-            self._recorder.minutes.sample(self._inference(model, sample, joined, time))
             self._recorder.drop("rate")
         else:
             self._recorder.add("inference", partial(self._inference, model, sample, joined, time))
@@ -54,6 +62,10 @@ class Noticed:
         """A window that was tested; recorded where something has moved."""
         if looked.verdict.severity > NONE:
             self._recorder.add("drift", partial(_found, model, looked))
+
+    def reported(self, report: Report, time: float, key: int) -> None:
+        """Drift that was found elsewhere. key: the same when it is told again."""
+        self._recorder.add("drift", Once(reported(report, time), key))
 
     def concept(self, model: str, feedback: Feedback, time: float) -> None:
         """The predictions of a model became wrong more often than usual."""
@@ -98,6 +110,11 @@ class Noticed:
             tags=dict(sample.tags or {}),
             joined=joined,
         )
+
+
+def _used(said: Resources) -> dict[str, float]:
+    """The shares that are told, by resource."""
+    return {name: value for name in RESOURCES if (value := getattr(said, name)) is not None}
 
 
 def _found(model: str, looked: Looked) -> Drift:

@@ -15,12 +15,12 @@ from bisect import bisect_left
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from exporter.config import Config
 from exporter.history.minutes import Minutes
 from exporter.history.numbers import Numbers
-from exporter.history.rows import KINDS, InferenceSample, Kind, Row
+from exporter.history.rows import KINDS, Kind, Row
 
 if TYPE_CHECKING:
     from exporter.history.database import Database
@@ -42,14 +42,22 @@ KEEP_SECONDS = 60.0
 #: minutes are taken this long after their end, so that nearly all of it is in one row
 MINUTE_GRACE = 5.0
 
+
+class Once(NamedTuple):
+    """A row that may be given again, and is written once. key: the same each time, below 2^63."""
+
+    row: Row
+    key: int
+
+
 #: a row, or what makes it: on the recorder's thread, soon
-Made = Row | Callable[[], Row]
+Made = Row | Once | Callable[[], Row]
 
 
 class Recorder:
     """One writer of one history. clock: seconds since 1970; tick: monotonic.
 
-    `minutes` counts the roll-ups; inference samples are counted there by themselves.
+    `minutes` counts the roll-ups: what is recorded here is not added to them.
     """
 
     def __init__(
@@ -171,10 +179,8 @@ class Recorder:
         made: Made
         for kind, made in itertools.chain(_drained(self._added), self._with_room(rollups)):
             try:
-                row = made() if callable(made) else made
-                if isinstance(row, InferenceSample):
-                    self.minutes.sample(row)
-                self._ready.append(prepared(kind, row, self.numbers.next()))
+                row, key = made if isinstance(made, Once) else (made() if callable(made) else made, None)
+                self._ready.append(prepared(kind, row, self.numbers.next() if key is None else key))
             except Exception as error:  # one row that cannot be made must not take the others along
                 log.warning("a row of the history was not made", extra={"kind": kind, "error": type(error).__name__})
                 self.drop("invalid")

@@ -66,7 +66,7 @@ class InferenceSample(Row, kw_only=True, frozen=True):
     """One inference as a service measured it.
 
     error: what failed, empty when nothing did. error_rate and throughput (1/s) are gauges that the sender keeps.
-    joined: its query is counted already, so that only its resources go into the roll-up.
+    joined: it is about a query that was counted before.
     """
 
     model_type: str | None = None

@@ -41,11 +41,11 @@ class Sketch:
 
     def quantile(self, share: float) -> float | None:
         """The time below or at which this share (0 to 1) of all lies, within 2 %; None of nothing."""
-        rank = share * (self.buckets.total() - 1)
+        rank = share * self.buckets.total() * (1 - 1e-12)  # 0.07 * 100 is above 7
         seen = 0
         for bucket in sorted(self.buckets):
             seen += self.buckets[bucket]
-            if seen > rank:
+            if seen >= rank:
                 return 2 * _GAMMA**bucket / (_GAMMA + 1)
         return None
 

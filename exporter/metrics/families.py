@@ -123,7 +123,9 @@ FAMILIES = (
         "The clients that cost most in the last one to two hours, about; for dashboards",
     ),
     _counter(
-        "samples_accepted_total", ("source",), "Samples of inferences and custom metrics, and true labels, taken in"
+        "samples_accepted_total",
+        ("source",),
+        "Samples of inferences and custom metrics, true labels, and reports of drift, taken in",
     ),
     _counter("samples_rejected_total", ("source", "reason"), "Samples refused at intake"),
     _counter("folded_labels_total", ("label",), "Queries whose label value was folded into other"),

@@ -122,6 +122,8 @@ class Keeper:
         self._rows, self._ids = state["rows"], state["duplicates"]
         proven &= self._pipeline.models.load(state["models"], self._windows.read(self._rows))
         self._pipeline.custom.load(state.get("custom", ()))
+        self._pipeline.custom.once.load(state.get("custom_ids", ((), ())))
+        self._pipeline.reports.load(state.get("reports", ()))
         if whole and self._windows.damage is not None:
             raise self._windows.damage
         self._pipeline.positions = {
@@ -211,6 +213,8 @@ class Keeper:
             "rows": self._windows.rest(pipeline.models),
             "models": pipeline.models.dump(),
             "custom": pipeline.custom.dump(),
+            "custom_ids": pipeline.custom.once.dump(),
+            "reports": pipeline.reports.dump(),
             "positions": [[*place, position] for place, position in pipeline.positions.items()],
         }
 

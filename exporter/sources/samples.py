@@ -1,4 +1,4 @@
-"""Pushed samples: of inferences, of custom metrics, and true labels. What is valid waits in the queue, like queries.
+"""Pushed samples: of inferences, of custom metrics, true labels, reports of drift. What is valid waits in the queue.
 
 Bodies of one turn of the event loop are journalled together; nothing is held back for a batch. A body is taken whole
 or not at all.
@@ -16,6 +16,7 @@ from exporter.config import Limits
 from exporter.delivery import Delivery
 from exporter.formats import Refused, TooMany, Unreadable
 from exporter.formats.feedback import Truth
+from exporter.history.recorder import Recorder
 from exporter.ledger import Ledger, NotStored, QueueFull
 from exporter.sources.counts import IntakeCounts
 from exporter.sources.permitted import CODE, REASON
@@ -25,8 +26,18 @@ from exporter.sources.reply import Reply, not_stored, queue_full, refusal, to_js
 Tell = Callable[[Reply], object]
 #: the samples of a body; raises Unreadable, TooMany and Refused
 Decode = Callable[[bytes, Limits], Sequence[Any]]
-#: whether samples have a place, by the time; raises Refused
+#: whether samples have a place, by the time; raises Refused and QueueFull
 Admit = Callable[[Sequence[Any], float], None]
+
+
+def room_in(recorder: Recorder) -> Admit:
+    """Samples have a place while the history has room for them."""
+
+    def admit(samples: Sequence[Any], now: float) -> None:
+        if recorder.waiting + len(samples) > recorder.capacity:
+            raise QueueFull
+
+    return admit
 
 
 #: the answer for the samples of a body
@@ -97,6 +108,9 @@ class SampleIntake:
             return self._refused("too_large", 413, str(error), error.records)
         except Refused as error:
             return self._refused(error.code, 422, error.reason)
+        except QueueFull:
+            self.counts.refuse("queue_full", len(samples))
+            return queue_full(self._ledger.pipeline)
         return samples
 
     def _refused(self, code: str, status: int, reason: str, records: int = 1) -> Reply:

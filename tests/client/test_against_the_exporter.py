@@ -6,6 +6,7 @@ import pytest
 
 from tests.client.conftest import Exporter
 from vedette_client import Client
+from vedette_client.transport import Answer, Http, Unreachable
 
 
 @pytest.fixture
@@ -101,3 +102,38 @@ def test_true_labels_are_joined_to_what_was_predicted(client: Client, exporter: 
     settled(client)
     assert exporter.counted_page()['vedette_model_accuracy_ratio{model="m"}'] == 0.75
     assert exporter.get("/api/v1/models")["total"] == 1
+
+
+class Forgetful:
+    """Sends to the exporter; the first answer on each path is lost on its way back."""
+
+    def __init__(self, url: str) -> None:
+        self._http, self._lost = Http(url), set[str]()
+
+    def __call__(self, path: str, body: bytes) -> Answer:
+        answer = self._http(path, body)
+        if path not in self._lost:
+            self._lost.add(path)
+            raise Unreachable("lost")
+        return answer
+
+
+def test_what_is_sent_again_because_an_answer_was_lost_counts_once(exporter: Exporter) -> None:
+    exporter.start()
+    with Client(exporter.url, flush_interval=0.01, longest_wait=0.01, transport=Forgetful(exporter.url)) as client:
+        for _ in range(3):
+            client.push(model="m", input="hello", output=[0.9, 0.1])
+            client.inference("m", 0.25)
+            client.custom("hits", 2, kind="counter")
+            client.drift("m", "data", "high", 0.9)
+        settled(client)
+        assert client.stats().failures >= 4
+    page = exporter.counted_page()
+    assert page['vedette_queries_total{model="m"}'] == 3
+    assert page['vedette_inferences_total{model="m"}'] == 6
+    assert page["vedette_custom_hits_total"] == 6
+    with Client(exporter.url) as last:  # rows are written in the order in which they came
+        last.drift("m", "concept", "low", 0.5)
+    while not exporter.get("/api/v1/metrics/drift?drift_type=concept")["drift_metrics"]:
+        pass
+    assert len(exporter.get("/api/v1/metrics/drift?drift_type=data")["drift_metrics"]) == 3

@@ -192,6 +192,8 @@ def test_records_of_every_kind_reach_their_place(connect: Connect) -> None:
         **{"model_id": "m", "model_type": "llm", "request_id": query, "latency": 250.0},
         "tags": {"region": "eu"},
     }
+    ids = {sent[f"/api/v1/metrics/{kind}"].pop("id") for kind in ("drift", "custom")}
+    assert len(ids - {query, None}) == 2  # so that a retry is known
     assert sent["/api/v1/metrics/drift"] == {
         **{"model_id": "m", "drift_type": "data", "severity": "high", "confidence": 0.9}
     }

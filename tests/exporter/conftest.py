@@ -15,19 +15,23 @@ import pytest
 import requests
 import urllib3
 import uvicorn
+from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
 from detectors import Detector, register_detector
 from detectors.registry import DETECTORS
 from exporter.api import clients as client_routes
+from exporter.api import references as reference_routes
 from exporter.api.app import build as build_api
 from exporter.api.clients import ClientDesk
+from exporter.api.references import ReferenceDesk
 from exporter.canary import Canary
 from exporter.config import Config, Defaults, DetectorConfig, Limits, Model, Storage
 from exporter.delivery import Delivery
 from exporter.fast_detect import FastDetect, protocol
-from exporter.formats import custom, feedback, inference
+from exporter.formats import custom, drift, feedback, inference
+from exporter.history.recorder import Recorder
 from exporter.ledger import Ledger
 from exporter.metrics.collector import VedetteCollector
 from exporter.metrics.exposed import Exposed
@@ -39,7 +43,7 @@ from exporter.server import SAMPLE_PATHS, HotPaths
 from exporter.sources.detect import DetectIntake
 from exporter.sources.duplicates import Duplicates
 from exporter.sources.push import PushIntake
-from exporter.sources.samples import SampleIntake, joined
+from exporter.sources.samples import SampleIntake, joined, room_in
 
 ROOT = Path(__file__).parents[2]
 #: entropy from which the tests' confidence detector flags; two even classes have ln 2 = 0.69
@@ -131,10 +135,13 @@ class Exporter:
         self.push_intake = PushIntake(ledger, self.duplicates, limits, clock)
         self.detect_intake = DetectIntake(ledger, self.duplicates, limits, clock)
         admit = self.pipeline.custom.admit
+        #: nothing is written by it
+        self.history = Recorder(config)
         self.samples = {
             "inference": SampleIntake("inference", inference.decode, ledger, limits, clock),
             "custom": SampleIntake("custom", custom.decode, ledger, limits, clock, admit=admit),
             "feedback": SampleIntake("feedback", feedback.decode, ledger, limits, clock, answer=joined),
+            "drift": SampleIntake("drift", drift.decode, ledger, limits, clock, admit=room_in(self.history)),
         }
         self.canary = Canary(self.pipeline, limits)
         intake = {"push": self.push_intake.counts, "detect": self.detect_intake.counts}
@@ -156,7 +163,12 @@ class Exporter:
         #: whether what is decided on clients can be kept
         self.saves = True
         desk = ClientDesk(self.pipeline, AsTheyAre(), lambda: self.saves, clock)
-        behind = build_api(reload, "/metrics", add_routes=lambda app: client_routes.add(app, desk))
+
+        def add_routes(app: FastAPI) -> None:
+            reference_routes.add(app, ReferenceDesk(self.pipeline, lambda: self.saves))
+            client_routes.add(app, desk)
+
+        behind = build_api(reload, "/metrics", add_routes=add_routes)
         samples = {SAMPLE_PATHS[source]: taken for source, taken in self.samples.items()}
         http = HotPaths(self.push_intake, self.detect_intake, registry, is_ready, behind, limits, samples=samples)
         self._listener = socket.create_server(("127.0.0.1", 0))

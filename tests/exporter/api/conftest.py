@@ -8,7 +8,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from exporter.access.principal import Principal
-from exporter.api import alerts, drift_reports, health, history
+from exporter.api import alerts, health, history
 from exporter.api.app import build
 from exporter.api.asked import answer_unavailable
 from exporter.config import Config, History, Storage
@@ -27,7 +27,6 @@ class Api:
             answer_unavailable(app)
             health.add(app, self.recorder)
             history.add(app, self.recorder)
-            drift_reports.add(app, self.recorder)
             alerts.add(app, self.recorder, alertmanager, silences)
 
         self._app = build(None, "/metrics", add_routes=add)

@@ -1,5 +1,7 @@
 """The routes about alerts; those that ask Alertmanager are tested against the real one, in tests/stack."""
 
+import csv
+import io
 from collections.abc import Callable
 from typing import Any
 
@@ -54,6 +56,17 @@ def test_an_alert_fires_and_is_over(api: Api) -> None:
     assert (alert["resolved"], alert["resolved_at"]) == (True, "2026-03-01T11:00:00+00:00")
     assert listed(api, resolved=False) == []
     assert api.http.get("/api/v1/summary").json()["active_alerts"] == 0
+
+
+def test_alerts_are_written_as_csv_with_the_fields_that_json_has(api: Api) -> None:
+    empty = api.http.get("/api/v1/alerts", params={"format": "csv"}).text
+    send(api, told())
+    [alert] = listed(api)
+    answer = api.http.get("/api/v1/alerts", params={"since_hours": 8_000, "format": "csv"})
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    [row] = csv.DictReader(io.StringIO(answer.text))
+    assert list(row) == list(alert) == empty.strip().split(",")
+    assert (row["id"], row["alert_type"], row["resolved"]) == (alert["id"], "VedetteFlaggedShareHigh", "false")
 
 
 def test_what_is_understood_is_stored_and_the_rest_is_named(api: Api) -> None:
@@ -142,3 +155,18 @@ def test_nothing_is_acknowledged_when_alertmanager_does_not_take_the_silence(mak
     assert post(api, "acknowledge", alert_id=alert["id"]).status_code == 502
     assert not listed(api)[0]["acknowledged"]
     assert post(api, "resolve", alert_id=alert["id"]).json()["state"] == "firing"
+
+
+@pytest.mark.parametrize("what", ["resolve", "acknowledge"])
+@pytest.mark.parametrize(
+    ("body", "status", "words"),
+    [
+        (b"{}", 422, "alert_id: missing"),
+        (b'{"alert_id": 5}', 422, "alert_id: expected `str`, got `int`"),
+        (b"[]", 422, "the body: expected `object`, got `array`"),
+        (b"xx", 400, "the body is no JSON object and no array of them"),
+    ],
+)
+def test_what_is_wrong_with_a_request_is_named(api: Api, what: str, body: bytes, status: int, words: str) -> None:
+    answer = api.http.post(f"/api/v1/alerts/{what}", content=body)
+    assert (answer.status_code, answer.json()["detail"]) == (status, words)

@@ -100,7 +100,7 @@ def test_sums_over_time_and_the_summary_are_those_of_the_minutes(api: Api) -> No
     minutes.count("chat", start + 5, 10, errors=1, latencies=[0.2] * 10)
     minutes.count("chat", start + 65, 10, latencies=[0.4] * 10)
     minutes.count("fraud", start + 605, 20, errors=20)
-    api.record("inference", InferenceSample(time=start + 70, model="chat", gpu_memory=0.5, joined=True))
+    minutes.use("chat", start + 70, {"gpu_memory": 0.5})
     assert api.recorder.turn()
     lines = get(api, "metrics/aggregated", model_id="chat", window="5m")["aggregated_metrics"]
     assert [point["value"] for point in lines["latency"]] == [pytest.approx(300)]
@@ -114,6 +114,18 @@ def test_sums_over_time_and_the_summary_are_those_of_the_minutes(api: Api) -> No
     assert summary["p95_latency"] == pytest.approx(400, rel=0.03)
     assert summary["p99_latency"] == pytest.approx(400, rel=0.03)
     assert summary["active_alerts"] == 0
+
+
+def test_sums_over_time_are_written_as_csv_a_line_a_window(api: Api) -> None:
+    start = NOW // 3_600 * 3_600 - 3_600
+    api.recorder.minutes.count("chat", start + 5, 10, errors=1, latencies=[0.2] * 10)
+    api.recorder.minutes.count("chat", start + 605, 10)
+    assert api.recorder.turn()
+    answer = api.http.get("/api/v1/metrics/aggregated", params={"format": "csv"})
+    first, second = csv.DictReader(io.StringIO(answer.text))
+    assert list(first)[:5] == ["time", "latency", "p95_latency", "throughput", "error_rate"]
+    assert (first["latency"], first["error_rate"], second["latency"]) == ("200.0", "0.1", "")
+    assert api.http.get("/api/v1/metrics/aggregated", params={"format": "xml"}).status_code == 422
 
 
 def test_a_summary_of_nothing_is_all_zeros(api: Api) -> None:

@@ -197,11 +197,28 @@ def test_a_file_is_a_reference_from_the_first_query_on(judge: Build, tmp_path: P
     assert warm.warm_up == 1.0
     assert warm.reference is not None
     assert (warm.reference.source, warm.reference.version) == ("file", "training")
-    plain = table(2, 300, moved=0.5)
-    for query in plain:
-        query.model_output = None
-    see(warm, plain)
+    see(warm, table(2, 300, moved=0.5))
     assert drifted(warm) == ["amount"]
+
+
+def test_answers_of_which_a_file_knows_nothing_are_no_drift(judge: Build, tmp_path: Path) -> None:
+    path = tmp_path / "training.csv"
+    rows = [query.input_data for query in table(1, 300)]
+    path.write_text("\n".join([",".join(rows[0]), *(",".join(map(str, row.values())) for row in rows)]))
+    warm = judge(Drift(reference=DriftReference(file=str(path)), window=QUICK.window))
+    see(warm, table(2, 300))
+    assert (warm.severity, drifted(warm)) == (0, [])
+    see(warm, table(3, 300, start=20.0, moved=1.0))
+    assert drifted(warm) == ["amount"]
+
+
+def test_answers_that_a_file_holds_are_compared(judge: Build, tmp_path: Path) -> None:
+    path = tmp_path / "training.ndjson"
+    events = [{"input": query.input_data, "output": {"label": "a"}} for query in table(1, 300)]
+    path.write_bytes(b"\n".join(map(msgspec.json.encode, events)))
+    warm = judge(Drift(reference=DriftReference(file=str(path)), window=QUICK.window))
+    see(warm, [msgspec.structs.replace(query, model_output={"label": "b"}) for query in table(2, 300)])
+    assert drifted(warm) == ["prediction.label"]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from detectors import Query
 from exporter.config import Config, Model, Objectives, Prices, Thresholds
 from exporter.formats.inference import Sample
 from exporter.formats.native import Tokens
-from exporter.health.inferences import BUCKETS, Inferences
+from exporter.health.inferences import BUCKETS, NEW_LATENCIES, Inferences
 from exporter.health.requests import RequestIds
 
 NOW = 1_000.0
@@ -92,6 +92,23 @@ def test_a_pushed_error_rate_is_a_gauge_and_no_failure():
     assert (health.gauges["error_rate"].value(NOW), health.gauges["throughput"].value(NOW)) == (0.5, 20)
 
 
+def test_growth_is_what_was_counted_since_the_last_look():
+    counted = Counted(prices=Prices(request=0.5)).queries(query("r", latency_seconds=0.1), query(error="500"))
+    assert counted.health.take_growth() == (2, 1, (0.1,), (0, 0), 1.0)
+    counted.sample("r", tokens=Tokens(input=3, output=4))
+    assert counted.health.take_growth() == (0, 0, (), (3, 4), 0.0)
+    counted.sample("s", 250.0)
+    counted.health.load(counted.health.dump())
+    assert counted.health.take_growth() == (0, 0, (), (0, 0), 0.0)
+
+
+def test_latencies_that_nobody_asks_for_do_not_add_up():
+    counted = Counted()
+    for _ in range(6):
+        counted.queries(*[query(latency_seconds=0.1)] * 1_000)
+    assert len(counted.health.take_growth().latencies) == NEW_LATENCIES
+
+
 # -- cost
 
 
@@ -114,6 +131,12 @@ def test_a_query_costs_what_it_says_else_what_the_prices_say(prices, said, dolla
 def test_a_second_of_gpu_is_what_the_sample_says_else_its_latency():
     for said, dollars in (({}, 0.05), ({"gpu_seconds": 3.0}, 1.5)):
         assert Counted(prices=Prices(gpu_second=0.5)).sample(latency=100, **said).health.dollars == dollars
+
+
+def test_a_cost_that_is_told_holds_although_the_request_of_its_query_was_priced():
+    prices = Prices(request=0.5, gpu_second=1.0)
+    assert Counted(prices=prices).queries(query("r")).sample(latency=3_000.0, cost_dollars=4.0).health.dollars == 4.0
+    assert Counted(prices=prices).queries(query("r")).sample(latency=3_000.0, cost_dollars=0.1).health.dollars == 0.5
 
 
 def test_cost_is_exact_over_many_small_sums():
@@ -166,8 +189,10 @@ def test_what_came_first_holds_where_both_say_it(first):
 def test_a_joined_sample_adds_the_price_of_what_the_query_did_not_say_and_takes_nothing_back():
     counted = Counted(prices=Prices(request=0.01, output_token=0.001)).queries(query("r"))
     before = counted.health.dollars
-    counted.sample("r", tokens=Tokens(output=5), cost_dollars=0.001)
+    counted.sample("r", tokens=Tokens(output=5))
     assert (before, counted.health.dollars) == (0.01, 0.015)
+    counted.queries(query("s")).sample("s", cost_dollars=0.001)
+    assert counted.health.dollars == 0.025
 
 
 def test_a_retry_of_a_sample_counts_once_and_other_measurements_under_its_id_count():

@@ -29,7 +29,10 @@ class Watched:
     def __init__(self, config: Config, evidence: Any = "none", per_second: int = 100) -> None:
         self.recorder = Recorder(config)
         self.pipeline = Pipeline(Models(config), 1_000, 1 << 30, clock=lambda: NOW)
-        self.pipeline.on_judged = Judged(self.recorder, evidence, per_second)
+        models = self.pipeline.models.by_label
+        self.pipeline.on_judged = Judged(
+            self.recorder, lambda label: models[label].health.take_growth(), evidence, per_second
+        )
 
     def judge(self, *queries: Query, received: float = NOW, source: str = "push") -> None:
         self.pipeline.judge([Delivery(source, list(queries), received)])
@@ -140,7 +143,7 @@ def test_an_inference_that_a_query_tells_of_is_a_row_with_all_that_it_told(watch
     row = make() if callable(make) else make
     assert isinstance(row, InferenceSample)
     assert (kind, row.time, row.model, row.client, row.latency_seconds) == ("inference", NOW, "default", "key__1_", 0.5)
-    assert (row.tokens_input, row.tokens_output, row.cost_dollars, row.joined) == (3, 4, 0.25, True)
+    assert (row.tokens_input, row.tokens_output, row.cost_dollars, row.joined) == (3, 4, 0.25, False)
     assert (row.request_id, row.error) == ("i" * 256, "e" * 256)
 
 

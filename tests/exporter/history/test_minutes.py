@@ -3,7 +3,6 @@
 import pytest
 
 from exporter.history.minutes import FOLD, Minutes, merged
-from exporter.history.rows import InferenceSample
 from exporter.history.sketch import Sketch
 
 
@@ -41,20 +40,11 @@ def test_many_latencies_are_folded_and_none_is_lost() -> None:
     assert row.latency_sum == pytest.approx(0.5 * row.queries)
 
 
-def test_a_sample_counts_as_a_query_with_what_it_used() -> None:
+def test_what_inferences_used_is_added_to_their_minute() -> None:
     minutes = Minutes()
-    minutes.sample(
-        InferenceSample(time=1.0, model="chat", latency_seconds=0.2, error="boom", tokens_input=3, gpu_memory=0.5)
-    )
-    minutes.sample(InferenceSample(time=2.0, model="chat", gpu_memory=0.7, cost_dollars=0.1))
+    minutes.count("chat", 1.0, 1)
+    minutes.use("chat", 1.0, {"gpu_memory": 0.5})
+    minutes.use("chat", 2.0, {"gpu_memory": 0.7, "cpu_usage": 0.4})
     [row] = minutes.take()
-    assert (row.queries, row.errors, row.latency_count, row.tokens_input, row.cost_dollars) == (2, 1, 1, 3, 0.1)
-    assert (row.gpu_memory_sum, row.gpu_memory_count, row.cpu_usage_count) == (pytest.approx(1.2), 2, 0)
-
-
-def test_a_sample_of_a_query_that_is_counted_adds_only_what_it_used() -> None:
-    minutes = Minutes()
-    minutes.count("chat", 1.0, 1, latencies=[0.2])
-    minutes.sample(InferenceSample(time=1.0, model="chat", latency_seconds=0.2, cpu_usage=0.4, joined=True))
-    [row] = minutes.take()
-    assert (row.queries, row.latency_count, row.cpu_usage_sum, row.cpu_usage_count) == (1, 1, 0.4, 1)
+    assert (row.queries, row.gpu_memory_sum, row.gpu_memory_count) == (1, pytest.approx(1.2), 2)
+    assert (row.cpu_usage_sum, row.cpu_usage_count, row.memory_usage_count) == (0.4, 1, 0)

@@ -3,11 +3,15 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from detectors import Query
-from exporter.config import Config, Limits, Model, OwnDrift, OwnDriftReference, OwnDriftWindow
+from exporter.config import Config, Limits, Model, OwnDrift, OwnDriftReference, OwnDriftWindow, Prices
 from exporter.delivery import Delivery
 from exporter.formats import inference
+from exporter.formats.drift import Report
 from exporter.formats.feedback import Truth
+from exporter.health.inferences import Growth
 from exporter.history.judged import SAMPLED, Judged
 from exporter.history.noticed import PER_SECOND, Noticed
 from exporter.history.recorder import Recorder
@@ -33,9 +37,12 @@ class Watched:
     def __init__(self, config: Config) -> None:
         self.recorder = Recorder(config)
         self.pipeline = Pipeline(Models(config), 10_000, 1 << 30)
-        self.pipeline.on_judged = Judged(self.recorder, "none", 100, shown)
-        self.pipeline.noticed = Noticed(self.recorder, shown)
+        self.pipeline.on_judged = Judged(self.recorder, self.growth, "none", 100, shown)
+        self.pipeline.noticed = Noticed(self.recorder, self.growth, shown)
         self.pipeline.models.worker.on_looked = self.pipeline.noticed.drift
+
+    def growth(self, label: str) -> Growth:
+        return self.pipeline.models.by_label[label].health.take_growth()
 
     def judge(self, *queries: Query, received: float = 1000.0) -> None:
         self.pipeline.judge([Delivery("push", list(queries), received)])
@@ -76,7 +83,7 @@ def test_a_flood_of_samples_is_sampled_and_counted_by_its_minute(config: Build) 
     assert len(watched.rows("inference")) == PER_SECOND
     assert watched.recorder.dropped["rate"] == 7
     [minute] = watched.recorder.minutes.take()
-    assert minute.queries == 7  # the others are counted when they are written
+    assert minute.queries == PER_SECOND + 7
 
 
 def test_a_sample_of_a_known_query_is_not_counted_again(config: Build) -> None:
@@ -84,6 +91,34 @@ def test_a_sample_of_a_known_query_is_not_counted_again(config: Build) -> None:
     watched.judge(Query("a", SURE, id="r"))
     watched.measure("inference", *inference.decode(SAMPLE, Limits()))
     assert [row.joined for row in watched.rows("inference")] == [True]
+    [minute] = watched.recorder.minutes.take()
+    assert minute.queries == 1
+
+
+@pytest.mark.parametrize("query_first", [True, False])
+def test_a_minute_says_of_an_inference_what_its_query_and_its_sample_say_together(
+    config: Build, query_first: bool
+) -> None:
+    watched = Watched(config(models=(Model(name="m", prices=Prices(output_token=0.5)),)))
+    for is_query in (query_first, not query_first):
+        if is_query:
+            watched.judge(Query("a", SURE, id="r", error="boom"))
+        else:
+            watched.measure("inference", *inference.decode(SAMPLE, Limits()))
+    [minute] = watched.recorder.minutes.take()
+    assert (minute.queries, minute.errors, minute.latency_count, minute.latency_sum) == (1, 1, 1, 0.25)
+    assert (minute.tokens_input, minute.tokens_output, minute.cost_dollars) == (3, 4, 2.0)
+
+
+def test_what_was_judged_before_the_history_began_is_in_no_minute(config: Build) -> None:
+    watched = Watched(config(models=(Model(name="m"),)))
+    noticed, watched.pipeline.on_judged = watched.pipeline.on_judged, None
+    watched.judge(Query("a", SURE, latency_seconds=0.5))
+    watched.pipeline.models.observe_anew()
+    watched.pipeline.on_judged = noticed
+    watched.judge(Query("a", SURE, latency_seconds=0.25))
+    [minute] = watched.recorder.minutes.take()
+    assert (minute.queries, minute.latency_sum) == (1, 0.25)
 
 
 def test_of_the_inferences_that_queries_tell_some_are_recorded_and_none_counted_again(config: Build) -> None:
@@ -92,9 +127,7 @@ def test_of_the_inferences_that_queries_tell_some_are_recorded_and_none_counted_
     watched.judge(Query("a", SURE))
     rows = watched.rows("inference")
     assert len(rows) == SAMPLED
-    assert {(row.client, row.latency_seconds, row.joined) for row in rows} == {("c-key", 0.5, True)}
-    for row in rows:
-        watched.recorder.minutes.sample(row)
+    assert {(row.client, row.latency_seconds) for row in rows} == {("c-key", 0.5)}
     [minute] = watched.recorder.minutes.take()
     assert (minute.queries, minute.latency_count) == (51, 50)
 
@@ -142,3 +175,13 @@ def test_a_sample_is_recorded_with_all_that_it_tells_and_nothing_else(config: Bu
     assert [getattr(told, name) for name in names] == [None, 0.05, 3, 4, 0.5, "late"]
     assert [getattr(told, name) for name in used] == [0.5, 0.25, 0.75]
     assert (told.tags, told.latency_seconds, told.model_type, told.request_id) == ({"team": "x"}, 0.25, "llm", "full")
+
+
+def test_a_report_from_elsewhere_is_recorded_under_its_key(config: Build) -> None:
+    watched = Watched(config(models=(Model(name="m"),)))
+    watched.pipeline.reports.on_report = watched.pipeline.noticed.reported
+    report = Report(model_id="m", drift_type="concept", severity="low", confidence=0.5, tags={"by": "us"}, id="r")
+    watched.measure("drift", report, report)
+    rows = watched.rows("drift")
+    assert [(row.source, row.model, row.tags) for row, _ in rows] == [("reported", "m", {"by": "us"})] * 2
+    assert rows[0].key == rows[1].key

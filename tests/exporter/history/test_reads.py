@@ -96,8 +96,8 @@ def minutes_of(database: Database, latencies: np.ndarray) -> None:
     minutes = Minutes()
     for second, latency in enumerate(latencies.tolist()):
         minutes.count("ab"[second % 2], float(second), 1, errors=int(second % 10 == 0), latencies=[latency])
-    minutes.sample(InferenceSample(time=10.0, model="a", gpu_memory=0.5, joined=True))
-    minutes.sample(InferenceSample(time=70.0, model="b", gpu_memory=0.7, joined=True))
+    minutes.use("a", 10.0, {"gpu_memory": 0.5})
+    minutes.use("b", 70.0, {"gpu_memory": 0.7})
     write(database, [prepared("rollups", row, n) for n, row in enumerate(minutes.take())])
 
 

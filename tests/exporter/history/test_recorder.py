@@ -12,11 +12,12 @@ from exporter.history.recorder import (
     FIRST_RETRY,
     KEEP_SECONDS,
     LONGEST_RETRY,
+    Once,
     Recorder,
     open_database,
     reason_of,
 )
-from exporter.history.rows import InferenceSample, Row
+from exporter.history.rows import Drift, InferenceSample, Row
 from exporter.history.schema import TABLES
 from tests.exporter.conftest import Clock
 from tests.exporter.history.conftest import NOW, Settings, Ticks
@@ -71,7 +72,7 @@ def test_a_row_that_cannot_be_made_is_counted_and_the_others_are_written(recorde
 def test_minutes_are_written_once_they_are_over(settings: Settings) -> None:
     clock = Clock(NOW)
     recorder = Recorder(settings(), clock)
-    recorder.add("inference", sample())
+    recorder.minutes.count("chat", NOW, 1)
     assert recorder.turn()
     assert recorder.written["rollups"] == 0
     clock.now += 70
@@ -85,6 +86,7 @@ def test_a_stop_writes_what_is_queued_and_the_minute_that_goes_on(settings: Sett
     recorder.start()
     for number in range(10):
         recorder.add("inference", sample(number))
+    recorder.minutes.count("chat", NOW, 10)
     assert recorder.stop(30)
     assert (recorder.written["inference"], recorder.written["rollups"]) == (10, 1)
     assert not recorder.add("inference", sample())
@@ -221,3 +223,14 @@ def test_rows_of_many_threads_are_all_written(settings: Settings, threads: int) 
     with database.read() as connection:
         assert connection.execute(select(func.count()).select_from(TABLES["inference"])).scalar() == 200 * threads
     database.close()
+
+
+def test_a_row_that_is_given_again_under_its_key_is_written_once(settings: Settings) -> None:
+    recorder = Recorder(settings(), Clock(NOW))
+    row = Drift(time=NOW, model="chat", source="reported", severity="low")
+    for key in (7, 7, 8):
+        assert recorder.add("drift", Once(row, key))
+        assert recorder.turn()
+    with recorder.database().read() as connection:
+        assert sorted(connection.execute(select(TABLES["drift"].c.id)).scalars()) == [7, 8]
+    recorder.stop(5)

@@ -10,8 +10,14 @@ from exporter.history.sketch import ACCURACY, LONGEST, SHORTEST, Sketch
 @pytest.mark.parametrize("spread", [0.1, 1.0, 3.0])
 def test_a_quantile_is_within_its_accuracy_of_the_one_by_sorting(share: float, spread: float) -> None:
     seconds = np.random.default_rng(1).lognormal(-2, spread, 5_001)
-    exact = np.quantile(seconds, share, method="lower")
+    exact = np.quantile(seconds, share, method="inverted_cdf")
     assert Sketch(seconds).quantile(share) == pytest.approx(exact, rel=ACCURACY + 1e-9)
+
+
+def test_a_quantile_of_few_times_is_the_least_that_so_many_do_not_exceed() -> None:
+    assert Sketch([0.05, 0.2]).quantile(0.95) == pytest.approx(0.2, rel=ACCURACY)
+    assert Sketch([0.1] * 93 + [0.5] * 7).quantile(0.93) == pytest.approx(0.1, rel=ACCURACY)
+    assert Sketch([0.1] * 93 + [0.5] * 7).quantile(0.94) == pytest.approx(0.5, rel=ACCURACY)
 
 
 def test_merged_sketches_are_the_sketch_of_all() -> None:

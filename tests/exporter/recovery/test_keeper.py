@@ -10,7 +10,7 @@ import pytest
 
 from exporter.config import Config, Limits, Model, Prices
 from exporter.delivery import Delivery
-from exporter.formats import custom, feedback
+from exporter.formats import custom, drift, feedback
 from exporter.storage.snapshot import Snapshots
 from tests.exporter.conftest import Clock
 from tests.exporter.recovery.conftest import DETECTORS, Run, events, files_of_windows, live
@@ -423,3 +423,45 @@ def test_custom_counters_and_histograms_come_back(tmp_path, configured, saved):
     before = push(first, 0.2)
     first.kill()
     assert shown(live(tmp_path, configured)) == before
+
+
+@pytest.mark.parametrize("saved", [False, True], ids=["from the journal", "from a snapshot and the journal"])
+def test_a_custom_sample_that_comes_again_after_a_restart_counts_once(tmp_path, configured, saved):
+    def push(run: Run, *names: str) -> None:
+        samples = [{"name": "hits", "kind": "counter", "value": 1, "id": name} for name in names]
+        body = msgspec.json.encode(samples)
+        run.ledger.take(Delivery("custom", (), 1000.0, samples=custom.decode(body, Limits())), body)
+        run.judge()
+
+    first = live(tmp_path, configured)
+    push(first, "a", "b", "a")
+    if saved:
+        first.keeper.save()
+    first.kill()
+    second = live(tmp_path, configured)
+    push(second, "b", "c")
+    [metric] = second.pipeline.custom.metrics(1000.0)
+    assert [sample.value for sample in metric.samples] == [3]
+
+
+@pytest.mark.parametrize("saved", [False, True], ids=["from the journal", "from a snapshot and the journal"])
+def test_reports_of_drift_are_told_again_with_the_same_keys(tmp_path, configured, saved):
+    def told(run: Run) -> list[tuple[str, float, int]]:
+        found = []
+        run.pipeline.reports.on_report = lambda report, time, key: found.append((report.feature, time, key))
+        run.pipeline.reports.tell_again()
+        return found
+
+    first = live(tmp_path, configured)
+    for feature in ("a", "b"):
+        body = msgspec.json.encode(
+            {"model_id": "m", "drift_type": "data", "severity": "low", "confidence": 0.5, "feature": feature}
+        )
+        first.ledger.take(Delivery("drift", (), 1000.0, samples=drift.decode(body, Limits())), body)
+        first.judge()
+        if saved:
+            first.keeper.save()
+    before = told(first)
+    first.kill()
+    assert [feature for feature, _, _ in before] == ["a", "b"]
+    assert told(live(tmp_path, configured)) == before
