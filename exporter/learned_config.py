@@ -211,11 +211,21 @@ def problems(anomalies: LearnedNormal) -> Iterator[tuple[Path, str]]:
                 f"{query.name!r} is already the name of queries[{first[query.name]}]",
             )
         yield from _of_query(query, (*at, "queries", index))
+    yield from _of_groups(anomalies.queries, at)
     for index, context in enumerate(anomalies.contexts):
         yield from _of_expression(context.expr, (*at, "contexts", index, "expr"))
     if anomalies.contexts and anomalies.prometheus is None:
         yield (*at, "contexts"), "nothing to read them from: missing anomalies.prometheus.url"
     yield from _of_levels(anomalies.severity, (*at, "severity"))
+
+
+def _of_groups(queries: tuple[AnomalyQuery, ...], at: Path) -> Iterator[tuple[Path, str]]:
+    """Members are judged at the same times, so that they need one step."""
+    steps: dict[str, float] = {}
+    for index, query in enumerate(queries):
+        if query.group is not None and steps.setdefault(query.group, query.step) != query.step:
+            text = f"expected the {steps[query.group]:g} s of the group {query.group}, got {query.step:g} s"
+            yield (*at, "queries", index, "step"), text
 
 
 def _of_server(server: PrometheusServer, at: Path) -> Iterator[tuple[Path, str]]:

@@ -34,6 +34,8 @@ class Algorithm(Protocol):
     """What judges the points of one series; all arrays are finite, times ascending, hours 0 to 23."""
 
     names: tuple[str, ...]
+    #: what it looks at, where it can say how much each of these made a point odd
+    features: tuple[str, ...]
 
     def learn(self, times: np.ndarray, hours: np.ndarray, values: np.ndarray) -> None:
         """Take a history into a new state."""
@@ -42,7 +44,10 @@ class Algorithm(Protocol):
         """Look at the history again, after points that were judged."""
 
     def judge(self, times: np.ndarray, hours: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Components (n, k), 1 at the alert line, and the past values that are nearest (n,); learns from each point."""
+        """Components, 1 at the alert line, and the past values that are nearest (n,); learns from each point.
+
+        The components are (n, k + f): those of the names, and then the shares of the features.
+        """
 
     def dump(self) -> dict[str, np.ndarray]:
         """The state as plain arrays."""
@@ -77,6 +82,16 @@ class Baseline:
     def names(self) -> tuple[str, ...]:
         """The components of its judgements."""
         return self._algorithm.names
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """What its algorithm looks at, where its judgements tell the shares of that."""
+        return self._algorithm.features
+
+    @property
+    def _width(self) -> int:
+        """The numbers of a row."""
+        return _PLAIN + len(self.names) + len(self.features)
 
     @property
     def ready(self) -> bool:
@@ -139,15 +154,15 @@ class Baseline:
         values = bounded(values)
         if len(values) < FEW:
             points = zip(times.tolist(), seconds.tolist(), values.tolist(), strict=True)
-            rows = np.array([self.moment(*point) for point in points]).reshape(len(values), _PLAIN + len(self.names))
+            rows = np.array([self.moment(*point) for point in points]).reshape(len(values), self._width)
         else:
             rows = self._block(fitted, times, seconds, values)
-        return assembled(rows, values, self.options, self.names)
+        return assembled(rows, values, self.options, self.names, self.features)
 
     def _block(self, fitted: profile.Profile, times: np.ndarray, seconds: np.ndarray, values: np.ndarray) -> np.ndarray:
         """The same rows as `moment` gives one by one."""
         finite = np.isfinite(values)
-        rows = np.full((len(values), _PLAIN + len(self.names)), np.nan)
+        rows = np.full((len(values), self._width), np.nan)
         rows[:, 0] = fitted.expected(seconds)
         residuals = values - rows[:, 0]
         rows[:, 1], rows[:, 2] = self._edges(residuals)
@@ -159,9 +174,9 @@ class Baseline:
     def moment(self, time: float, seconds: float, value: float) -> list[float]:
         """One point as a row for `assembled`, cheaply. seconds: of the week by local clocks, at this time."""
         expected = self._fitted().expected_at(seconds)
-        edges, width = [self._band.lower, self._band.upper], len(self.names)
+        edges = [self._band.lower, self._band.upper]
         if value != value:
-            return [expected, *edges, NAN, NAN, *[NAN] * width]
+            return [expected, *edges, *[NAN] * (self._width - 3)]
         self._band.step(value - expected)
         rarity = 1 - bisect_left(self._residuals, abs(value - expected)) / len(self._residuals)
         hour = int(seconds // 3600 % 24)
@@ -210,13 +225,20 @@ class Baseline:
         return lower, upper
 
 
-def assembled(rows: np.ndarray, values: np.ndarray, options: SeriesOptions, names: tuple[str, ...]) -> Judgement:
-    """The judgement of values, float64 (n,), from rows of plain numbers, float64 (n, 5 + components).
+def assembled(
+    rows: np.ndarray,
+    values: np.ndarray,
+    options: SeriesOptions,
+    names: tuple[str, ...],
+    features: tuple[str, ...] = (),
+) -> Judgement:
+    """The judgement of values, float64 (n,), from rows of plain numbers, float64 (n, 5 + components + features).
 
-    A row: expected, distance of the lower edge, of the upper edge, rarity, nearest, and the components before it is
-    looked at whether the deviation counts.
+    A row: expected, distance of the lower edge, of the upper edge, rarity, nearest, the components before it is
+    looked at whether the deviation counts, and the shares of the features.
     """
-    expected, components = rows[:, 0], rows[:, _PLAIN:]
+    end = _PLAIN + len(names)
+    expected, components = rows[:, 0], rows[:, _PLAIN:end]
     of_note = counts(values, expected, options.direction, options.min_deviation, options.min_deviation_ratio)
     of_note |= ~np.isfinite(values)
     # a flat line is no deviation, however small the least one is
@@ -230,7 +252,9 @@ def assembled(rows: np.ndarray, values: np.ndarray, options: SeriesOptions, name
         components,
         rows[:, 4],
         rows[:, 3],
+        rows[:, end:],
         names,
+        features,
     )
 
 

@@ -51,7 +51,8 @@ class ContextBaseline:
     def judge(self, times: np.ndarray, values: np.ndarray, contexts: Sequence[str]) -> Judgement:
         """As `Baseline.judge`. A context without a normal of its own is judged by the ordinary baseline."""
         used = np.array([name if name in self._baselines else ORDINARY for name in contexts], dtype=object)
-        out = empty(len(values), self._baselines[ORDINARY].names)
+        ordinary = self._baselines[ORDINARY]
+        out = empty(len(values), ordinary.names, ordinary.features)
         for name in sorted(set(used)):
             where = used == name
             filled(out, where, self._baselines[name].judge(times[where], values[where]))

@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+import numpy as np
+
 from detectors.series.combine import shares
 from detectors.series.judgement import Judgement
 
@@ -18,7 +20,11 @@ MEANINGS = {
 
 
 class Explanation(NamedTuple):
-    """shares: component -> its share of the score, largest first, 0 to 1. The others as in `Judgement`."""
+    """shares: component -> its share of the score, largest first, 0 to 1. The others as in `Judgement`.
+
+    features: what the algorithm looked at -> its share, largest first; they sum to 1, and one below 0 speaks against
+    the point being odd. Empty where the algorithm has none, and below the alert line.
+    """
 
     score: float
     value: float
@@ -28,10 +34,14 @@ class Explanation(NamedTuple):
     nearest: float
     rarity: float
     shares: dict[str, float]
+    features: dict[str, float]
 
     def sentence(self) -> str:
         """One sentence for people."""
         reasons = " and ".join(MEANINGS[name] for name, share in self.shares.items() if share >= 0.25)
+        most = next((name for name, share in self.features.items() if share > 0), None)
+        if most is not None:
+            reasons += f" (most of it by the {most})"
         rare = "never" if self.rarity <= 0 else f"in {self.rarity:.1%} of the past"
         return (
             f"{self.value:.6g} instead of about {self.expected:.6g} ({self.lower:.6g} to {self.upper:.6g}): "
@@ -43,10 +53,16 @@ def explain(judgement: Judgement, point: int, value: float) -> Explanation:
     """The explanation of one judged point, given its value. Raises ValueError for a point without a score."""
     if not judgement.score[point] >= 0:
         raise ValueError(f"point {point} was not judged")
-    row = shares(judgement.components[point : point + 1])[0].tolist()
-    ranked = sorted(zip(judgement.names, row, strict=True), key=lambda pair: -pair[1])
+    by_component = _ranked(judgement.names, shares(judgement.components[point : point + 1])[0])
+    by_feature = _ranked(judgement.features, judgement.shares[point])
     plain = (
         float(getattr(judgement, name)[point]) for name in ("score", "expected", "lower", "upper", "nearest", "rarity")
     )
     score, expected, lower, upper, nearest, rarity = plain
-    return Explanation(score, value, expected, lower, upper, nearest, rarity, dict(ranked))
+    told = by_feature if any(by_feature.values()) else {}
+    return Explanation(score, value, expected, lower, upper, nearest, rarity, by_component, told)
+
+
+def _ranked(names: tuple[str, ...], row: np.ndarray) -> dict[str, float]:
+    """The shares by name, the largest first."""
+    return dict(sorted(zip(names, row.tolist(), strict=True), key=lambda pair: -pair[1]))

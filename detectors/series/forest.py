@@ -5,10 +5,11 @@ spread while learning; the scale stays frozen, so that a score never depends on 
 forest's own (0.5 ordinary, towards 1 odd) minus its median while learning, in units of 1.2 times the way from there to
 its 0.999 quantile. Blind to: anomalies that it was trained on, slow creep, the time of the day.
 
-Source: Liu, Ting & Zhou 2008. Path shares: Carletti et al. 2019 in spirit; sampled shares: Štrumbelj & Kononenko 2014.
+Source: Liu, Ting & Zhou 2008. Shares: Shapley 1953, of trees against one reference row, Lundberg et al. 2020.
 """
 
-from typing import Any
+import math
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,6 +19,7 @@ TREES, SAMPLES, LEARNED_POINTS = 100, 256, 10_000
 MARGIN = 1.2
 #: in units of the spread; no cut is further out, and a float32 can still hold it
 FARTHEST = 1e30
+_FACTORIAL = np.array([math.factorial(n) for n in range(len(FEATURES) + 1)], np.float64)
 
 
 def features(values: np.ndarray, before: np.ndarray) -> np.ndarray:
@@ -43,15 +45,40 @@ def features(values: np.ndarray, before: np.ndarray) -> np.ndarray:
     return np.stack(columns, axis=1)
 
 
+class _Reached(NamedTuple):
+    """Nodes, and which features must be the row's own, or those of the median, to get there: bool (m, 9)."""
+
+    tree: np.ndarray
+    node: np.ndarray
+    own: np.ndarray
+    other: np.ndarray
+
+    def only(self, where: np.ndarray) -> "_Reached":
+        return _Reached(*(part[where] for part in self))
+
+
+def _worth(own: np.ndarray, other: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Shapley values of leaves that are worth their length when `own` are in and `other` are out: float64 (9,).
+
+    Of n features that matter and a subset of them, each order of coming in is equally likely: one that must be in
+    completes it in (o - 1)! (n - o)! of n! orders, one that must be out spoils it in o! (n - o - 1)!.
+    """
+    ins, outs = own.sum(axis=1), other.sum(axis=1)
+    completes = lengths * _FACTORIAL[np.maximum(ins - 1, 0)] * _FACTORIAL[outs] / _FACTORIAL[ins + outs]
+    spoils = lengths * _FACTORIAL[ins] * _FACTORIAL[np.maximum(outs - 1, 0)] / _FACTORIAL[ins + outs]
+    return own.T @ completes - other.T @ spoils
+
+
 class Forest:
     """A forest grown on one series, as plain arrays: scikit-learn grows it, and is not needed to judge."""
 
     names: tuple[str, ...] = ("isolation_forest",)
+    features: tuple[str, ...] = FEATURES
 
     def __init__(self, seed: int = 0) -> None:
         self._seed = seed
         self._last = np.empty(0)
-        #: (trees, nodes): feature cut, -1 in leaves; cut; children; and the expected path length from the root by node
+        #: (trees, nodes): feature cut, -1 in leaves; cut; children; and the path length that ends at each node
         self._tree: dict[str, np.ndarray] = {}
         self._scale = self._calibration = np.empty(0)
 
@@ -79,11 +106,18 @@ class Forest:
         self.learn(times, hours, values)
 
     def judge(self, times: np.ndarray, hours: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Judge finite values in their order: components (n, 1), and the learned median of values (n,)."""
-        odd = self.oddness(self.rows(values))
+        """Judge finite values in their order: float64 (n, 10) and the learned median of values (n,).
+
+        The columns are the component and the features' shares of it, which are 0 below the alert line.
+        """
+        rows = self.rows(values)
         self._last = np.concatenate([self._last, values])[-max(WINDOWS) :]
         middle, unit = self._calibration.tolist()
-        return np.maximum((odd - middle) / unit, 0.0)[:, None], np.full(len(values), self._scale[0, 0])
+        found = np.zeros((len(values), 1 + len(FEATURES)))
+        found[:, 0] = np.maximum((self.oddness(rows) - middle) / unit, 0.0)
+        for point in np.flatnonzero(found[:, 0] >= 1).tolist():
+            found[point, 1:] = self.shares(rows[point])
+        return found, np.full(len(values), self._scale[0, 0])
 
     def rows(self, values: np.ndarray) -> np.ndarray:
         """The scaled features of values that would follow what was judged last: float64 (n, 9)."""
@@ -108,36 +142,39 @@ class Forest:
         child = np.where(goes_left, self._tree["left"][trees, node], self._tree["right"][trees, node])
         return np.where(feature >= 0, child, node)
 
-    def path_shares(self, rows: np.ndarray) -> np.ndarray:
-        """How much each feature's cuts shortened the paths: float64 (n, 9).
+    def shares(self, row: np.ndarray) -> np.ndarray:
+        """How much each feature shortened one row's path: float64 (9,), of the whole by which it is shorter.
 
-        The expected path length at the root minus that at the leaf, cut by cut, mean over the trees: rows sum to the
-        forest's expected path length minus the row's own. Above 0: this feature sets the row apart.
+        row: scaled features (9,). The exact Shapley values of the mean path length against that of the learned
+        median, divided by their sum, so that they sum to 1; below 0 is what speaks for the row. All 0 where the path
+        is not shorter. A leaf counts for a feature that must be the row's own to get there, and against one that must
+        be the median's, so that one walk through the nodes that either can reach replaces the sum over all subsets.
         """
+        gains = np.zeros(len(FEATURES))
         trees = np.arange(len(self._tree["feature"]))
-        node = np.zeros((len(rows), len(trees)), np.int64)
-        shares = np.zeros((len(rows), len(FEATURES)))
-        for _ in range(int(self._tree["depth"][0])):
-            feature, child = self._tree["feature"][trees, node], self._down(node, rows, trees)
-            gain = self._tree["expected"][trees, node] - self._tree["expected"][trees, child]
-            for number in range(len(FEATURES)):
-                shares[:, number] += np.where(feature == number, gain, 0.0).sum(axis=1) / len(trees)
-            node = child
-        return shares
+        reached = _Reached(trees, np.zeros_like(trees), *np.zeros((2, len(trees), len(FEATURES)), bool))
+        while len(reached.tree):
+            is_leaf = self._tree["feature"][reached.tree, reached.node] < 0
+            ends = reached.only(is_leaf)
+            gains -= _worth(ends.own, ends.other, self._tree["length"][ends.tree, ends.node])
+            reached = self._next(reached.only(~is_leaf), row)
+        whole = gains.sum()
+        return gains / whole if whole > 1e-9 else np.zeros(len(FEATURES))
 
-    def sampled_shares(self, row: np.ndarray, permutations: int = 200, seed: int = 0) -> np.ndarray:
-        """Shapley shares of one row's oddness over that of the learned median row, by sampled orders: float64 (9,).
-
-        They sum to the difference exactly; each is off by about 1/sqrt(permutations) of it.
-        """
-        random = np.random.default_rng(seed)
-        orders = random.permuted(np.tile(np.arange(len(FEATURES)), (permutations, 1)), axis=1)
-        ranks = np.argsort(orders, axis=1)
-        # step s of an order: the first s features are the row's own, the others those of the median, which is 0
-        known = ranks[:, None, :] < np.arange(len(FEATURES) + 1)[None, :, None]
-        odd = self.oddness(np.where(known, row, np.float32(0)).reshape(-1, len(FEATURES)))
-        gains = np.diff(odd.reshape(permutations, -1), axis=1)
-        return np.bincount(orders.ravel(), weights=gains.ravel(), minlength=len(FEATURES)) / permutations
+    def _next(self, at: "_Reached", row: np.ndarray) -> "_Reached":
+        """The children that the row, the median, or a mixture of the two goes to."""
+        tree = self._tree
+        feature, cut = tree["feature"][at.tree, at.node], tree["cut"][at.tree, at.node]
+        row_left, median_left = row[feature] <= cut, cut >= 0
+        one = np.arange(len(FEATURES)) == feature[:, None]
+        sides = []
+        for name, row_goes, median_goes in (("left", row_left, median_left), ("right", ~row_left, ~median_left)):
+            own = at.own | (one & (row_goes & ~median_goes)[:, None])
+            other = at.other | (one & (median_goes & ~row_goes)[:, None])
+            # a feature cannot be the row's and the median's at once
+            is_possible = (row_goes | median_goes) & ~(own & other).any(axis=1)
+            sides.append(_Reached(at.tree, tree[name][at.tree, at.node], own, other).only(is_possible))
+        return _Reached(*(np.concatenate(parts) for parts in zip(*sides, strict=True)))
 
     def dump(self) -> dict[str, np.ndarray]:
         """Plain arrays that `load` takes."""
@@ -161,31 +198,24 @@ def _arrays(forest: Any) -> dict[str, np.ndarray]:
     """The trees of a grown scikit-learn forest as arrays of one width, with path lengths by node."""
     grown = [one.tree_ for one in forest.estimators_]
     width = max(tree.node_count for tree in grown)
-    out = {name: np.zeros((len(grown), width)) for name in ("cut", "length", "expected")}
+    out = {name: np.zeros((len(grown), width)) for name in ("cut", "length")}
     out |= {name: np.full((len(grown), width), -1) for name in ("feature", "left", "right")}
     for number, tree in enumerate(grown):
         count = tree.node_count
         out["left"][number, :count], out["right"][number, :count] = tree.children_left, tree.children_right
         out["feature"][number, :count] = np.where(tree.children_left >= 0, tree.feature, -1)
         out["cut"][number, :count] = tree.threshold
-        out["length"][number, :count], out["expected"][number, :count] = _lengths(tree)
+        out["length"][number, :count] = _lengths(tree)
     out["depth"] = np.array([max(tree.max_depth for tree in grown)])
     out["usual"] = np.maximum(usual_length(np.array([forest.max_samples_])), 1e-9)
     return out
 
 
-def _lengths(tree: Any) -> tuple[np.ndarray, np.ndarray]:
-    """The path length that ends at each node, and the one that is expected of what reaches it."""
-    length = usual_length(tree.n_node_samples)
+def _lengths(tree: Any) -> np.ndarray:
+    """The path length that ends at each node."""
     depth = np.zeros(tree.node_count)
     for node in range(tree.node_count):  # children have higher numbers than their parents
         for child in (tree.children_left[node], tree.children_right[node]):
             if child >= 0:
                 depth[child] = depth[node] + 1
-    expected = depth + length
-    for node in range(tree.node_count - 1, -1, -1):
-        left, right = tree.children_left[node], tree.children_right[node]
-        if left >= 0:
-            weights = tree.n_node_samples[[left, right]]
-            expected[node] = float(weights @ expected[[left, right]] / weights.sum())
-    return depth + length, expected
+    return depth + usual_length(tree.n_node_samples)

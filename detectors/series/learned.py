@@ -45,6 +45,7 @@ class Learned:
     """What one series has been, and how new a point is to it. About 15 µs a point."""
 
     names: tuple[str, ...] = NAMES
+    features: tuple[str, ...] = ()
 
     def __init__(self) -> None:
         self._values = SeenValues(size=4096)

@@ -23,4 +23,5 @@ def judge_together(baselines: Sequence[Baseline], time: float, values: np.ndarra
         baseline.moment(time, float(seconds[0]), value)
         for baseline, value in zip(baselines, values.tolist(), strict=True)
     ]
-    return assembled(np.array(rows), values, baselines[0].options, baselines[0].names)
+    first = baselines[0]
+    return assembled(np.array(rows), values, first.options, first.names, first.features)

@@ -21,6 +21,7 @@ class ZScore:
 
     def __init__(self, name: str) -> None:
         self.names: tuple[str, ...] = (name,)
+        self.features: tuple[str, ...] = ()
         self._centre = self._spread = 0.0
 
     def learn(self, times: np.ndarray, hours: np.ndarray, values: np.ndarray) -> None:

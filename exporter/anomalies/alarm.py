@@ -47,6 +47,10 @@ class Alarm:
         self.is_open, self.opened_at = True, time if self.since is None else self.since
         return "opened"
 
+    def resume(self, time: float) -> None:
+        """Go on with an incident that began at this time, as after a restart."""
+        self.is_open, self.opened_at, self.since = True, time, time
+
     def reset(self) -> None:
         """Forget the last points, as after a time in which nothing was seen."""
         self._above.clear()

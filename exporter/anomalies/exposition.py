@@ -7,10 +7,11 @@ from prometheus_client.core import Metric
 from prometheus_client.samples import Sample
 
 from exporter.anomalies.blocks import READ_REASONS, SKIP_REASONS
+from exporter.anomalies.course import Judged
 from exporter.anomalies.groups import Place
 from exporter.anomalies.learning import described
 from exporter.anomalies.log import AnomalyLog
-from exporter.anomalies.series import Judged, WatchedSeries
+from exporter.anomalies.series import WatchedSeries
 from exporter.anomalies.watched import WatchedQuery
 from exporter.learned_config import DAY
 from exporter.metrics.families import FAMILIES, PREFIX
@@ -57,10 +58,10 @@ def of_group(name: str, places: Mapping[str, Place], queries: Iterable[WatchedQu
     return block
 
 
-def of_log(log: AnomalyLog) -> Block:
+def of_log(log: AnomalyLog, course_failures: int) -> Block:
     """What could not be written; and how right each component was, by what people said."""
     block = Block()
-    block.add("anomaly_log_failures_total", log.failures)
+    block.add("anomaly_log_failures_total", log.failures + course_failures)
     for component, verdicts in sorted(log.verdicts_by_component().items()):
         share = verdicts[True] / (verdicts[True] + verdicts[False])
         block.add("anomaly_component_precision_ratio", share, {"component": component})

@@ -1,16 +1,20 @@
 """Several metrics together: the members of a group that share an instance, judged by how they deviate at once."""
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 
 from detectors.series import Group
-from exporter.anomalies.alarm import Alarm
-from exporter.anomalies.blocks import Points
-from exporter.anomalies.series import Judged, WatchedSeries
+from exporter.anomalies.alarm import Alarm, Change
+from exporter.anomalies.anomaly import Anomaly
+from exporter.anomalies.blocks import Points, series_id
+from exporter.anomalies.course import Judged
+from exporter.anomalies.series import WatchedSeries
 from exporter.anomalies.watched import WatchedQuery
+from exporter.learned_config import SeverityLevels
 
 #: residuals that a group is learned from, the newest, and how many there have to be
 LEARNED_POINTS, LEAST_POINTS = 10_080, 500
@@ -18,6 +22,8 @@ LEARNED_POINTS, LEAST_POINTS = 10_080, 500
 MOVED_SHARE = 0.1
 #: more members than this in one place are no combination that anybody understands
 MOST_MEMBERS = 50
+#: what the records of groups are called by: this and the group's name
+PREFIX, ALGORITHM = "group:", "group"
 
 
 class Member(NamedTuple):
@@ -36,6 +42,8 @@ class Place:
         self.score = float("nan")
         self.shares: dict[Member, float] = {}
         self.last_time = -np.inf
+        #: the record of its incident
+        self.found: Anomaly | None = None
         self._group: Group | None = None
         self._residuals: deque[np.ndarray] = deque(_together(list(members.values())), maxlen=LEARNED_POINTS)
         self.learn()
@@ -48,20 +56,21 @@ class Place:
         self._group.learn(np.array(self._residuals))
         return True
 
-    def take(self, time: float, points: Mapping[Member, Judged]) -> None:
-        """Take the live points of one time: judge them together, and remember them."""
+    def take(self, time: float, points: Mapping[Member, Judged]) -> Change | None:
+        """Take the live points of one time: judge them together, and remember them; what has changed by it."""
         row = np.array([_residual(points.get(member)) for member in self.members])
         self.last_time = time
         if self._group is None:
             self._residuals.append(row)
             self.learn()
-            return
+            return None
         judgement = self._group.judge(row[None, :])
         self.score = float(judgement.score[0])
         self.shares = dict(zip(self.members, judgement.shares[0].tolist(), strict=True))
-        self.alarm.step(time, self.score >= 1)
+        change = self.alarm.step(time, self.score >= 1)
         if not self.alarm.is_open:  # what is odd is no example
             self._residuals.append(row)
+        return change
 
     @property
     def moved(self) -> list[Member]:
@@ -71,10 +80,13 @@ class Place:
 
 
 class Groups:
-    """The groups of a configuration, by name. label: whose values part a group into places."""
+    """The groups of a configuration, by name. label: whose values part a group into places.
 
-    def __init__(self, label: str) -> None:
-        self._label = label
+    severity: of the scores; record: takes what was found.
+    """
+
+    def __init__(self, label: str, severity: SeverityLevels, record: Callable[[Anomaly], None]) -> None:
+        self._label, self._severity, self._record = label, severity, record
         self._places: dict[str, dict[str, Place]] = {}
 
     def take(self, group: str, queries: Iterable[WatchedQuery], time: float, points: Mapping[Member, Judged]) -> None:
@@ -83,12 +95,45 @@ class Groups:
         for value, members in self._members(queries).items():
             place = known.get(value)
             if place is None or set(place.members) != set(members):
+                if place is not None:
+                    self._end(place, place.last_time)
                 place = known[value] = Place(members)
             if time > place.last_time:
-                place.take(time, points)
+                self._note(group, value, place, place.take(time, points), time)
         for value in list(known):
             if time - known[value].last_time > 86_400:
+                self._end(known[value], known[value].last_time)
                 del known[value]
+
+    def _note(self, group: str, value: str, place: Place, change: Change | None, time: float) -> None:
+        """Record that an incident began, that it became worse, or that it has ended."""
+        if change == "closed":
+            self._end(place, time)
+        elif place.alarm.is_open and (place.found is None or place.score > place.found.score):
+            place.found = self._found(group, value, place, time)
+            self._record(place.found)
+
+    def _end(self, place: Place, time: float) -> None:
+        if place.found is not None:
+            self._record(msgspec.structs.replace(place.found, ended_at=time))
+            place.found = None
+
+    def _found(self, group: str, value: str, place: Place, time: float) -> Anomaly:
+        labels = {self._label: value} if value else {}
+        series, began = series_id(labels), place.alarm.opened_at
+        return Anomaly(
+            id=f"{PREFIX}{group}-{series}-{int(began)}",
+            time=began,
+            worst_at=time,
+            metric=PREFIX + group,
+            series=series,
+            labels=labels,
+            value=place.score,
+            score=place.score,
+            severity=self._severity.of(place.score) or "low",
+            algorithm=ALGORITHM,
+            explanation=_explained(place),
+        )
 
     def learn(self, group: str) -> None:
         """Learn the places of a group anew, but for those in alarm."""
@@ -120,6 +165,18 @@ class Groups:
 
     def _value(self, one: WatchedSeries) -> str:
         return one.labels.get(self._label, "")
+
+
+def _explained(place: Place) -> dict[str, Any]:
+    """Which members make it odd, in words and by their shares."""
+    shares = {f"{member.query}/{member.series}": round(share, 4) for member, share in place.shares.items() if share > 0}
+    ranked = dict(sorted(shares.items(), key=lambda pair: -pair[1]))
+    names = list(dict.fromkeys(member.query for member in place.moved))
+    if len(names) == 1:
+        sentence = f"{names[0]} does not go with the others as it did"
+    else:
+        sentence = f"{', '.join(names) or 'its members'} do not go together as they did"
+    return {"sentence": sentence, "members": ranked}
 
 
 def _together(residuals: Sequence[Points | None]) -> list[np.ndarray]:

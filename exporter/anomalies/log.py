@@ -68,6 +68,10 @@ class AnomalyLog:
         self.put(said)
         return said
 
+    def lasting(self, metric: str | None = None) -> list[Anomaly]:
+        """The incidents that have not ended, of one query or of all."""
+        return [one for one in self.newest_first() if one.ended_at is None and metric in (None, one.metric)]
+
     def newest_first(self) -> list[Anomaly]:
         """All, those that began last first."""
         with self._lock:
@@ -142,6 +146,10 @@ class AnomalyLog:
 
 def _keep_verdict(anomaly: Anomaly, known: Anomaly | None) -> None:
     """What people said while the incident lasted still holds when more is known of it."""
-    if known is not None and anomaly.confirmed is None:
+    if known is None:
+        return
+    # a restart finds once more what people were told of before
+    anomaly.live = anomaly.live or (known.live and known.source == "found")
+    if anomaly.confirmed is None:
         anomaly.confirmed, anomaly.confirmed_by = known.confirmed, known.confirmed_by
         anomaly.confirmed_at = known.confirmed_at

@@ -1,6 +1,7 @@
 """Queries that come with the program: what is worth learning of node_exporter, of HTTP servers, of the exporter itself.
 
-Each has deviations below which nothing is odd: 2 % more CPU on an idle machine is no incident, however rare it is.
+Each has deviations below which nothing is odd, in its unit and as a share of what is expected: 2 % more CPU on an idle
+machine is no incident, however rare it is.
 Windows are 5m: at least four scrapes at the usual minute. Change one by writing a query of the same name.
 """
 
@@ -12,6 +13,7 @@ NODE = (
         expr='1 - avg by (instance) (rate(node_cpu_seconds_total{mode="idle"}[5m]))',
         group="node",
         min_deviation=0.1,
+        min_deviation_ratio=0.1,
     ),
     AnomalyQuery(
         name="node_load",
@@ -26,17 +28,20 @@ NODE = (
         expr="1 - node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes",
         group="node",
         min_deviation=0.05,
+        min_deviation_ratio=0.05,
     ),
     AnomalyQuery(
         name="node_disk_io",
         expr="avg by (instance) (rate(node_disk_io_time_seconds_total[5m]))",
         group="node",
         min_deviation=0.1,
+        min_deviation_ratio=0.1,
     ),
     AnomalyQuery(
         name="node_disk_used",
         expr='1 - node_filesystem_avail_bytes{fstype!~"tmpfs|overlay|squashfs|ramfs"} / node_filesystem_size_bytes',
         min_deviation=0.03,
+        min_deviation_ratio=0.03,
         direction="up",
     ),
     AnomalyQuery(
@@ -67,6 +72,7 @@ HTTP = (
         expr='sum by (job) (rate(http_requests_total{code=~"5.."}[5m])) / '
         "(sum by (job) (rate(http_requests_total[5m])) > 0)",
         min_deviation=0.01,
+        min_deviation_ratio=0.3,
         direction="up",
     ),
     AnomalyQuery(
@@ -92,6 +98,7 @@ VEDETTE = (
         "(sum by (model) (rate(vedette_queries_total[5m])) > 0)",
         group="vedette",
         min_deviation=0.02,
+        min_deviation_ratio=0.3,
         direction="up",
     ),
     AnomalyQuery(
@@ -100,6 +107,7 @@ VEDETTE = (
         '(sum by (model) (rate(vedette_detection_score_count{detector="confidence"}[5m])) > 0)',
         group="vedette",
         min_deviation=0.05,
+        min_deviation_ratio=0.1,
     ),
     AnomalyQuery(
         name="vedette_latency",
@@ -115,6 +123,7 @@ VEDETTE = (
         "(sum by (model) (rate(vedette_inferences_total[5m])) > 0)",
         group="vedette",
         min_deviation=0.01,
+        min_deviation_ratio=0.3,
         direction="up",
     ),
     AnomalyQuery(

@@ -1,11 +1,14 @@
 """The past as if it had been watched: learned each day from what was before, and what would have been found."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from exporter.anomalies.anomaly import Anomaly
 from exporter.anomalies.blocks import Labels, Points, ReadError, floor
+from exporter.anomalies.course import Judged
+from exporter.anomalies.groups import Groups, Member
 from exporter.anomalies.learning import Source, learn
 from exporter.anomalies.log import AnomalyLog
 from exporter.anomalies.watched import WatchedQuery, ordinary_times
@@ -35,6 +38,20 @@ class Past:
         return out
 
 
+class Found(NamedTuple):
+    """What queries would have found, the oldest first, and why some of them could not be read or learned."""
+
+    anomalies: list[Anomaly]
+    errors: dict[str, ReadError]
+
+
+class _Lived(NamedTuple):
+    """A query that is lived through."""
+
+    watched: WatchedQuery
+    known: Past
+
+
 def replay(
     query: ResolvedQuery,
     config: LearnedNormal,
@@ -43,23 +60,48 @@ def replay(
     now: float,
     progress: Callable[[float], None] = lambda done: None,
 ) -> list[Anomaly]:
-    """What the query would have found in the last days, the oldest first. Events and groups are left out.
+    """What the query would have found in the last days, the oldest first. Events are left out.
 
     progress: told the share that is done. Raises ReadError, also where the past has too few points to learn from.
     """
-    past, end = config.training.window, floor(now - query.lag, query.step)
-    begin = floor(end - days * DAY, query.step)
-    series = source.check(query, now)
-    known = Past(source.range(query.expr, begin - past, end, query.step, query.name, series))
-    log = AnomalyLog()
-    watched = WatchedQuery(query, window(query.expr), config.history_step, log.put)
-    last: ReadError | None = None
+    found = replay_together([query], config, source, days, now, progress)
+    for error in found.errors.values():
+        raise error
+    return found.anomalies
+
+
+def replay_together(
+    queries: Sequence[ResolvedQuery],
+    config: LearnedNormal,
+    source: Source,
+    days: float,
+    now: float,
+    progress: Callable[[float], None] = lambda done: None,
+) -> Found:
+    """The same for queries of one step, such as those of a group: its incidents are found as well."""
+    log, errors, lived = AnomalyLog(), {}, []
+    # on the grid of the first: each one's own lag is kept
+    end = floor(now - max(query.lag for query in queries), queries[0].step)
+    begin = floor(end - days * DAY, queries[0].step)
+    for query in queries:
+        try:
+            known = _read(query, config, source, begin, end, now)
+        except ReadError as error:
+            errors[query.name] = error
+            continue
+        lived.append(_Lived(WatchedQuery(query, window(query.expr), config.history_step, log.put), known))
+    groups, failed = Groups(config.group_by, config.severity, log.put), dict[str, ReadError]()
     for first in _days(begin, end):
-        last = _live_through(watched, known, config, first, min(first + DAY, end)) or last
-        progress((min(first + DAY, end) - begin) / (end - begin))
-    if not watched.is_ready and last is not None:
-        raise last
-    return log.newest_first()[::-1]
+        last = min(first + DAY, end)
+        failed |= _live_through(lived, groups, config, first, last)
+        progress((last - begin) / (end - begin))
+    errors |= {one.watched.config.name: failed[one.watched.config.name] for one in lived if not one.watched.is_ready}
+    return Found(log.newest_first()[::-1], errors)
+
+
+def _read(query: ResolvedQuery, config: LearnedNormal, source: Source, begin: float, end: float, now: float) -> Past:
+    series = source.check(query, now)
+    return Past(source.range(query.expr, begin - config.training.window, end, query.step, query.name, series))
 
 
 def _days(begin: float, end: float) -> Iterator[float]:
@@ -70,24 +112,38 @@ def _days(begin: float, end: float) -> Iterator[float]:
 
 
 def _live_through(
-    watched: WatchedQuery, known: Past, config: LearnedNormal, first: float, last: float
-) -> ReadError | None:
-    """Learn from what was before `first`, and judge up to `last`; returns why nothing could be learned."""
-    query, error = watched.config, None
+    lived: Sequence[_Lived], groups: Groups, config: LearnedNormal, first: float, last: float
+) -> dict[str, ReadError]:
+    """Learn from what was before `first`, and judge up to `last`; returns why some could learn nothing."""
+    failed, together = {}, dict[float, dict[Member, Judged]]()
+    for watched, known in lived:
+        error = _learn(watched, known, config, first)
+        if error is not None:
+            failed[watched.config.name] = error
+        for identifier, point in _judge(watched, known, last):
+            together.setdefault(point.time, {})[Member(watched.config.name, identifier)] = point
+    group = lived[0].watched.config.group if lived else None
+    if group is not None:
+        groups.learn(group)
+        for moment in sorted(together):
+            groups.take(group, [one.watched for one in lived], moment, together[moment])
+    return failed
+
+
+def _learn(watched: WatchedQuery, known: Past, config: LearnedNormal, first: float) -> ReadError | None:
+    query, past = watched.config, config.training.window
     try:
-        trained = learn(
-            query,
-            known,
-            first + query.lag,
-            config.training.window,
-            watched.window,
-            ordinary_times,
-            lambda series: (),
+        watched.swap(
+            learn(query, known, first + query.lag, past, watched.window, ordinary_times, lambda series: ()), first
         )
-        watched.swap(trained, first)
-    except ReadError as failed:
-        error = failed
-    if watched.is_ready and watched.read_until is not None:
-        block = known.range(query.expr, watched.read_until + query.step, last, query.step, query.name)
-        watched.take(block, last, ordinary_times, live=True)
-    return error
+    except ReadError as error:
+        return error
+    return None
+
+
+def _judge(watched: WatchedQuery, known: Past, last: float) -> list[tuple[str, Judged]]:
+    query = watched.config
+    if not watched.is_ready or watched.read_until is None:
+        return []
+    block = known.range(query.expr, watched.read_until + query.step, last, query.step, query.name)
+    return watched.take(block, last, ordinary_times, live=True)

@@ -1,30 +1,16 @@
 """One series of a query: what it learned, its last judgement, its incident, and its course at a coarser step."""
 
 import math
-from collections import deque
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from detectors.series import Baseline, Explanation, Judgement, explain
 from exporter.anomalies.alarm import Alarm, Change
 from exporter.anomalies.blocks import Labels, Points
+from exporter.anomalies.course import Course, Judged
 from exporter.learned_config import ResolvedQuery
 
-#: how long the course is kept, in points of its step: a week of five minutes
-COURSE_POINTS = 2016
 #: the baseline of the ordinary time, as opposed to those of contexts
 ORDINARY = ""
-
-
-class Judged(NamedTuple):
-    """A judged point, in the unit of the series; NaN where it could not be judged."""
-
-    time: float
-    value: float
-    score: float
-    expected: float
-    lower: float
-    upper: float
 
 
 class WatchedSeries:
@@ -44,7 +30,7 @@ class WatchedSeries:
         #: the id of the record of its incident, and its worst point
         self.incident: str | None = None
         self.worst = -math.inf
-        self.course: deque[Judged] = deque(maxlen=COURSE_POINTS)
+        self.course = Course()
 
     @property
     def ordinary(self) -> Baseline:
@@ -55,13 +41,9 @@ class WatchedSeries:
         """What it learned of this context; of ordinary times where it is too rare for that."""
         return self.baselines.get(context) or self.ordinary
 
-    def take(self, point: Judged, query: ResolvedQuery, history_step: float) -> Change | None:
+    def take(self, point: Judged, query: ResolvedQuery) -> Change | None:
         """Take in a judged point; whether an incident opened or closed by it."""
         self.last = point
-        if not self.course or point.time - self.course[-1].time >= history_step:
-            self.course.append(point)
-        elif point.score > self.course[-1].score:  # of each step, the oddest point
-            self.course[-1] = point._replace(time=self.course[-1].time)
         return self.alarm.step(point.time, query.severity.of(point.score) is not None)
 
     def is_seen(self, now: float, silence: float) -> bool:

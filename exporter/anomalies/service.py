@@ -3,7 +3,10 @@
 `tick` and `train_due` are what the threads do again and again; both take the time, so that nothing waits in a test.
 """
 
+import contextlib
 import logging
+import math
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -16,6 +19,7 @@ from prometheus_client.core import Metric
 from exporter.anomalies import events as contexts
 from exporter.anomalies import exposition, own
 from exporter.anomalies.blocks import ReadError, floor
+from exporter.anomalies.course import CourseFiles, Judged
 from exporter.anomalies.events import Events
 from exporter.anomalies.groups import Groups, Member
 from exporter.anomalies.kept import Kept, Unusable
@@ -24,7 +28,6 @@ from exporter.anomalies.log import AnomalyLog
 from exporter.anomalies.presets import PRESETS
 from exporter.anomalies.prometheus import Prometheus
 from exporter.anomalies.schedule import last_due, spread
-from exporter.anomalies.series import Judged
 from exporter.anomalies.watched import Block as Read
 from exporter.anomalies.watched import ContextsOf, Trained, WatchedQuery
 from exporter.learned_config import AnomalyQuery, LearnedNormal, ResolvedQuery
@@ -59,6 +62,9 @@ class AnomalyService:
         self._folder = state / "anomalies"
         self.log = AnomalyLog(self._folder / "anomalies.ndjson")
         self.events = Events(self._folder / "events.json")
+        self._courses = CourseFiles(self._folder / "courses")
+        #: until when each query was judged, as the disk knows it
+        self._judged_file = self._folder / "judged.json"
         self._own = own.OwnSource(collect, self._folder / "own.msgpack")
         self._given = source
         self.prometheus: Prometheus | None = None
@@ -69,6 +75,8 @@ class AnomalyService:
         self._next_read: dict[str, float] = {}
         self._retry: dict[str, tuple[float, float]] = {}
         self._requested: set[str] = set()
+        #: when people went back to an older version: it holds until the next night
+        self._rolled_back: dict[str, float] = {}
         self._pending: dict[str, dict[float, dict[Member, Judged]]] = {}
         self.configure(config)
 
@@ -76,7 +84,7 @@ class AnomalyService:
         """Take a configuration; queries that are the same go on with what they know."""
         self.config = config
         self._kept = Kept(self._folder / "baselines", config.training.versions)
-        self._groups = Groups(config.group_by)
+        self._groups = Groups(config.group_by, config.severity, lambda anomaly: self.log.put(anomaly))
         server = config.prometheus
         self._close()  # whoever still reads opens a new connection
         if server is not None and self._given is None:
@@ -113,6 +121,7 @@ class AnomalyService:
             thread.join(timeout / 2)
         if self.config.own:
             self._own.save()
+        self._write_courses(at_end=True)
         self._close()
         return not any(thread.is_alive() for thread in self._threads)
 
@@ -157,6 +166,31 @@ class AnomalyService:
             error = self.read(query, now)
             away |= error is not None and error.reason == "unreachable"
         self._judge_groups()
+        self._write_courses()
+
+    def _write_courses(self, at_end: bool = False) -> None:
+        """Write the steps that have ended, and until when each query was judged; at the end, every step."""
+        wrote = False
+        for name, query in self.queries.items():
+            with query.lock:
+                points, query.unwritten = query.unwritten, []
+                for one in query.series.values() if at_end else ():
+                    if one.course.open_point is not None:
+                        points.append((one.id, one.course.open_point))
+                if points:
+                    self._courses.append(name, points, {one.id: one.course for one in query.series.values()})
+                    wrote = True
+        if wrote:
+            self._write_judged()
+
+    def _write_judged(self) -> None:
+        known = {name: query.judged_until for name, query in self.queries.items() if query.is_ready}
+        temporary = self._judged_file.with_suffix(".tmp")
+        try:
+            temporary.write_bytes(msgspec.json.encode(known))
+            os.replace(temporary, self._judged_file)
+        except OSError as error:
+            log.error("until when series were judged was not written", extra={"reason": error.strerror})
 
     def read(self, query: WatchedQuery, now: float) -> ReadError | None:
         """Read a query from its last point on, and judge that; why that failed. The next round catches up."""
@@ -228,10 +262,18 @@ class AnomalyService:
     # -- learning
 
     def restore(self) -> None:
-        """Go on with the newest versions that the disk has."""
-        for query in self.queries.values():
+        """Go on with the newest versions that the disk has, and with what was judged by them."""
+        until: dict[str, float] = {}
+        with contextlib.suppress(OSError, msgspec.MsgspecError):
+            until = msgspec.json.decode(self._judged_file.read_bytes(), type=dict[str, float])
+        for name, query in self.queries.items():
             if not query.is_ready and (trained := self._kept.newest(query.config)):
-                query.swap(trained, self._clock())
+                with query.lock:
+                    query.swap(trained, self._clock())
+                    query.remember(self._courses.read(name), until.get(name, -math.inf), self.log.lasting(name))
+        for one in self.log.lasting():
+            if one.metric not in self.queries or not self.queries[one.metric].is_ready:
+                self.log.put(msgspec.structs.replace(one, ended_at=one.worst_at))
 
     def train(self, name: str) -> bool:
         """Have a query learned anew, soon; whether there is such a query."""
@@ -256,11 +298,12 @@ class AnomalyService:
             return False
         if not query.is_ready or at:
             return True
-        if query.learned_at < last_due(query.config.name, self.config.training, self.config.time_zone, now):
+        chosen_at = max(query.learned_at, self._rolled_back.get(query.config.name, 0.0))
+        if chosen_at < last_due(query.config.name, self.config.training, self.config.time_zone, now):
             return True
         ripe = now - query.config.min_points * query.config.step
         with query.lock:
-            return now - query.learned_at > TURN_SECONDS and any(since < ripe for since in query.unlearned.values())
+            return now - chosen_at > TURN_SECONDS and any(since < ripe for since in query.unlearned.values())
 
     def _train(self, query: WatchedQuery, now: float) -> None:
         name, source = query.config.name, self._source(query.config)
@@ -275,6 +318,7 @@ class AnomalyService:
         except Stopped:
             return
         self._retry.pop(name, None)
+        self._rolled_back.pop(name, None)
         query.error = None
         if query.swap(trained, now):
             self._retry[name] = (now + TURN_SECONDS, FIRST_RETRY)
@@ -315,6 +359,7 @@ class AnomalyService:
         if version not in self.versions(name):
             raise Unusable(f"no version {version}; there are {', '.join(self.versions(name)) or 'none'}")
         query.swap(self._kept.load(query.config, version), self._clock())
+        self._rolled_back[name] = self._clock()
 
     # -- for whoever looks
 
@@ -332,7 +377,7 @@ class AnomalyService:
             if group is not None:
                 yield exposition.of_group(group, self._groups.places(group), self.members(group), now)
         if queries:
-            yield exposition.of_log(self.log)
+            yield exposition.of_log(self.log, self._courses.failures)
 
     def labelled(self) -> Iterator[Metric]:
         """The series with their own labels."""

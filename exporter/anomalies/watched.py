@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 
 from detectors.series import Baseline, Judgement, judge_together
@@ -19,7 +20,8 @@ from exporter.anomalies.blocks import (
     after_gaps,
     on_grid,
 )
-from exporter.anomalies.series import ORDINARY, Judged, WatchedSeries, explained, judged
+from exporter.anomalies.course import Course, Judged
+from exporter.anomalies.series import ORDINARY, WatchedSeries, explained, judged
 from exporter.learned_config import WEEK, ResolvedQuery
 
 Block = Mapping[str, tuple[Labels, Points]]
@@ -85,6 +87,8 @@ class WatchedQuery:
         #: read up to here; before it has learned, nothing is read
         self.read_until: float | None = None
         self.judged_until = -math.inf
+        #: points of courses that the disk does not have yet, by the id of the series
+        self.unwritten: list[tuple[str, Judged]] = []
         self.last_point: float | None = None
         self.version, self.learned_at, self.points, self.seconds = "", 0.0, 0, 0.0
         self.shift: float | None = None
@@ -139,6 +143,22 @@ class WatchedQuery:
         for identifier, old in before.items():
             if identifier not in self.series and old.alarm.is_open:
                 self._close(old, old.last.time if old.last else old.known_until)
+
+    def remember(self, courses: Mapping[str, Course], judged_until: float, lasting: Sequence[Anomaly]) -> None:
+        """Go on with courses and incidents that were, and find nothing a second time. The baselines are there."""
+        with self.lock:
+            for identifier, one in self.series.items():
+                one.course = courses.get(identifier, one.course)
+            self.judged_until = max(self.judged_until, judged_until)
+            for found in lasting:
+                known = self.series.get(found.series)
+                if known is not None:
+                    known.incident, known.worst = found.id, found.score
+                    known.shares = found.explanation.get("shares", {})
+                    known.alarm.resume(found.time)
+                    self._open[known.id] = found
+                else:
+                    self._record(msgspec.structs.replace(found, ended_at=found.worst_at))
 
     # -- judging
 
@@ -232,7 +252,9 @@ class WatchedQuery:
         self, one: WatchedSeries, point: Judged, judgement: Judgement, index: int, live: bool, context: str
     ) -> None:
         is_odd = self.config.severity.of(point.score) is not None
-        change = one.take(point, self.config, self._history_step)
+        change = one.take(point, self.config)
+        if ended := one.course.take(point, self._history_step):
+            self.unwritten.append((one.id, ended))
         if is_odd:
             self._odd(one, point, judgement, index, live, context)
         if change == "opened":
@@ -339,9 +361,11 @@ def _runs(names: np.ndarray) -> list[tuple[str, np.ndarray]]:
 
 def _plain(explanation: Any) -> dict[str, Any]:
     """An explanation as it is written down."""
+    features = {name: round(share, 4) for name, share in explanation.features.items() if share}
     return {
         "sentence": explanation.sentence(),
-        "shares": {name: round(share, 4) for name, share in explanation.shares.items() if share > 0},
+        "shares": {name: round(share, 4) for name, share in explanation.shares.items() if share >= 5e-5},
+        **({"features": features} if features else {}),
         "nearest": explanation.nearest,
         "rarity": explanation.rarity,
     }

@@ -9,10 +9,11 @@ from datetime import UTC, datetime
 import msgspec
 
 from exporter.anomalies.anomaly import Anomaly
-from exporter.anomalies.blocks import Points, ReadError, floor
+from exporter.anomalies.blocks import Points, floor
+from exporter.anomalies.groups import PREFIX
 from exporter.anomalies.learning import Source, described
 from exporter.anomalies.prometheus import Prometheus
-from exporter.anomalies.replay import replay as replayed
+from exporter.anomalies.replay import replay_together
 from exporter.anomalies.service import expanded
 from exporter.commands import Failure
 from exporter.commands.check import read_config
@@ -29,14 +30,28 @@ def replay(options: argparse.Namespace) -> None:
     if not queries:
         raise Failure("no query to replay: expected anomalies.queries or anomalies.presets in the configuration")
     failed = 0
-    for query in queries:
-        try:
-            _show(query, replayed(query, config, source, options.days, time.time(), _bar(query.name)), options)
-        except ReadError as error:
-            failed += 1
-            print(error, file=sys.stderr)
+    for together in _parted(queries, options.query is not None):
+        label = together[0].group if len(together) > 1 else together[0].name
+        found = replay_together(together, config, source, options.days, time.time(), _bar(label or ""))
+        failed += len(found.errors)
+        for query in together:
+            if error := found.errors.get(query.name):
+                print(error, file=sys.stderr)
+            else:
+                _show(query.name, query.incidents_per_week, found.anomalies, options)
+        if len(together) > 1:
+            _show(f"{PREFIX}{together[0].group}", None, found.anomalies, options)
     if failed == len(queries):
         raise Failure("none of the queries could be read")
+
+
+def _parted(queries: list[ResolvedQuery], are_single: bool) -> list[list[ResolvedQuery]]:
+    """Those of a group together, each other one by itself, in the order of the first of each."""
+    parts: dict[tuple[str, bool], list[ResolvedQuery]] = {}
+    for query in queries:
+        is_alone = are_single or query.group is None
+        parts.setdefault((query.name if is_alone else query.group or "", is_alone), []).append(query)
+    return list(parts.values())
 
 
 def prometheus_of(config: LearnedNormal) -> Source:
@@ -70,14 +85,16 @@ def _is_own(query: ResolvedQuery, config: LearnedNormal) -> bool:
     return config.own and query.expr in QUERIES
 
 
-def _show(query: ResolvedQuery, found: list[Anomaly], options: argparse.Namespace) -> None:
+def _show(name: str, budget: int | None, anomalies: list[Anomaly], options: argparse.Namespace) -> None:
+    """The incidents of a query or of a group, which has no budget."""
+    found = [one for one in anomalies if one.metric == name]
     if options.json:
         for one in found:
             print(msgspec.json.encode(one).decode())
         return
     week = len(found) * WEEK / (options.days * DAY)
-    budget = f", over its budget of {query.incidents_per_week}" if week > query.incidents_per_week else ""
-    print(f"{query.name}: {len(found)} incidents in {options.days:g} days, {week:.1f} a week{budget}")
+    over = f", over its budget of {budget}" if budget is not None and week > budget else ""
+    print(f"{name}: {len(found)} incidents in {options.days:g} days, {week:.1f} a week{over}")
     for one in found:
         begin = datetime.fromtimestamp(one.time, UTC).strftime("%Y-%m-%d %H:%M")
         lasted = "open" if one.ended_at is None else f"{(one.ended_at - one.time) / 60:.0f}m"

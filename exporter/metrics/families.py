@@ -205,7 +205,7 @@ FAMILIES = (
     _gauge("anomaly_last_point_timestamp_seconds", ("query",), "Time of the newest point of the query"),
     _gauge("anomaly_silence_threshold_seconds", ("query",), "Age of the newest point from which it is blind"),
     _counter("anomaly_read_errors_total", ("query", "reason"), "Attempts to read a query that failed"),
-    _counter("anomaly_log_failures_total", (), "Anomalies that could not be written to the disk"),
+    _counter("anomaly_log_failures_total", (), "Anomalies and courses that were not written to the disk"),
     _gauge("baseline_ready", ("query",), "1 when the query has learned and judges"),
     _gauge("baseline_age_seconds", ("query",), "Time since the query last learned"),
     _gauge("baseline_points", ("query",), "Points that it learned from, of all its series"),

@@ -47,6 +47,8 @@ MISTAKES = {
     "rate(x_total[5m]), or increase, instead of its level",
     f"{SERVER}\nqueries:\n- {{name: a, expr: up, step: 30s}}": "4: anomalies.queries[0].step: expected whole "
     "seconds and at least 1m, got 30 s",
+    f"{SERVER}\nqueries:\n- {{name: a, expr: up, group: g}}\n- {{name: b, expr: up, group: g, step: 5m}}": "5: "
+    "anomalies.queries[1].step: expected the 60 s of the group g, got 300 s",
     f"{SERVER}\nqueries:\n- {{name: 'a b', expr: up}}": "4: anomalies.queries[0].name: expected 1 to 128 of the "
     "characters A-Z a-z 0-9 . _ : / @ -, got 'a b'",
     "prometheus: {url: 'http://user:secret@p:9090'}": "2: anomalies.prometheus.url: expected an address such as "

@@ -15,7 +15,9 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
-from exporter.anomalies.replay import replay
+from exporter.anomalies.anomaly import Anomaly
+from exporter.anomalies.groups import ALGORITHM
+from exporter.anomalies.replay import replay, replay_together
 from exporter.anomalies.service import AnomalyService
 from exporter.config_file import parse
 from exporter.demo.processes import free_port
@@ -48,6 +50,10 @@ ODD = {
     ("node_network_receive", "spike"): 2.0,
     ("node_cpu", "night"): 3.0,
 }
+
+
+#: machines on which metrics of the group `node` are odd together: the thermometer belongs to no group
+IN_GROUPS = {"leak", "spike", "night"}
 
 
 class Exposed(Collector):
@@ -142,7 +148,13 @@ def found(service: AnomalyService) -> dict[tuple[str, str], float]:
     return {
         (one.metric, one.labels["instance"].removesuffix(":9100")): (one.time - LAST_DAY) / HOUR
         for one in service.log.newest_first()
+        if one.algorithm != ALGORITHM
     }
+
+
+def machines_of_groups(anomalies: Iterable[Anomaly]) -> set[str]:
+    """The machines on which metrics did not go together."""
+    return {one.labels["instance"].removesuffix(":9100") for one in anomalies if one.metric == "group:node"}
 
 
 def told(mail: Mails, query: str) -> list[str]:
@@ -202,6 +214,7 @@ def test_nothing_else_fired_in_the_whole_night(
 ) -> None:
     pass_minutes(service, clock, END)
     assert set(found(service)) == set(ODD)
+    assert machines_of_groups(service.log.newest_first()) == IN_GROUPS
     assert service.log.incidents("node_cpu", 0) == 1
     fired = prometheus.query('count by (alertname, query) (count_over_time(ALERTS{category="anomaly"}[1h]))')
     of_anomalies = {one["metric"].get("query") for one in fired if one["metric"]["alertname"] == "VedetteAnomaly"}
@@ -220,3 +233,7 @@ def test_a_replay_of_the_night_finds_the_same(service: AnomalyService, clock: Cl
             for one in replay(query.config, service.config, source, 2, END + MINUTE):
                 found[name, one.labels["instance"].removesuffix(":9100")] = one
     assert set(found) == set(ODD)
+    members = [query.config for query in service.members("node") if query.is_ready]
+    together = replay_together(members, service.config, source, 2, END + MINUTE)
+    assert machines_of_groups(together.anomalies) == IN_GROUPS
+    assert not together.errors

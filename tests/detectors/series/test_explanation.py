@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from detectors.series import Baseline, explain
+from detectors.series import Baseline, SeriesOptions, explain
 from detectors.series.baseline import ALGORITHMS
 from detectors.series.explanation import MEANINGS
+from detectors.series.forest import FEATURES
 from tests.detectors.series.series import noise, times
 
 
@@ -40,3 +41,17 @@ def test_a_point_that_was_not_judged_has_no_explanation():
 
 def test_every_component_has_a_meaning():
     assert set(MEANINGS) == {name for make in ALGORITHMS.values() for name in make().names}
+
+
+def test_the_forest_says_which_of_its_features_made_a_point_odd():
+    baseline = Baseline(SeriesOptions(algorithm="isolation_forest"))
+    baseline.learn(times(2000), noise(2000))
+    explanation = explain(baseline.judge(times(2001)[2000:], np.array([90.0])), 0, 90.0)
+    assert set(explanation.features) == set(FEATURES)
+    assert sum(explanation.features.values()) == pytest.approx(1)
+    assert list(explanation.features.values()) == sorted(explanation.features.values(), reverse=True)
+    assert f"most of it by the {next(iter(explanation.features))}" in explanation.sentence()
+
+
+def test_an_algorithm_without_features_has_no_shares_of_them():
+    assert explain(judged(90.0), 0, 90.0).features == {}

@@ -1,5 +1,8 @@
 """The isolation forest."""
 
+from itertools import combinations
+from math import factorial
+
 import numpy as np
 import pytest
 from sklearn.ensemble import IsolationForest
@@ -56,51 +59,56 @@ def test_a_far_value_is_above_the_line_and_an_ordinary_one_below(grown):
     far, ordinary = Forest(), Forest()
     far.load(state)
     ordinary.load(state)
-    assert far.judge(NOTHING, NOTHING, np.array([1060.0]))[0] > 1
-    ordinary_scores = ordinary.judge(NOTHING, NOTHING, np.random.default_rng(4).normal(1000, 3, 2000))[0]
+    assert far.judge(NOTHING, NOTHING, np.array([1060.0]))[0][0, 0] > 1
+    ordinary_scores = ordinary.judge(NOTHING, NOTHING, np.random.default_rng(4).normal(1000, 3, 2000))[0][:, 0]
     assert (ordinary_scores < 1).mean() > 0.99
 
 
-def test_path_shares_sum_to_how_much_shorter_the_paths_are(grown):
-    forest, _ = grown
-    rows = forest.rows(np.array([1060.0, 1000.0]))
-    shares = forest.path_shares(rows)
-    usual = usual_length(np.array([256]))[0]
-    lengths = -np.log2(forest.oddness(rows)) * usual
-    root = shares.sum(axis=1) + lengths
-    assert root[0] == pytest.approx(root[1])
-    assert root[0] == pytest.approx(usual, rel=0.25)
-    assert shares[0, 0] > 0 > shares[1, 0]
+def slow_length(tree, number, row):
+    """The length of the path of one row through one tree."""
+    node = 0
+    while tree["feature"][number, node] >= 0:
+        goes_left = row[tree["feature"][number, node]] <= tree["cut"][number, node]
+        node = tree["left" if goes_left else "right"][number, node]
+    return tree["length"][number, node]
 
 
-def exact_shapley(forest, row):
-    """Over all subsets of the features."""
-    from itertools import combinations
-    from math import factorial
-
-    count = len(row)
-    worth = {}
+def slow_shares(tree, row):
+    """Shapley values of how much shorter the path is than that of the median, over all subsets of the features."""
+    count, lengths = len(row), {}
     for size in range(count + 1):
         for subset in combinations(range(count), size):
-            known = np.isin(np.arange(count), subset)
-            worth[subset] = np.where(known, row, np.float32(0))
-    names = list(worth)
-    odd = dict(zip(names, forest.oddness(np.array([worth[name] for name in names])), strict=True))
+            mixed = np.where(np.isin(np.arange(count), subset), row, np.float32(0))
+            lengths[subset] = np.mean([slow_length(tree, number, mixed) for number in range(len(tree["feature"]))])
     shares = np.zeros(count)
-    for subset in names:
+    for subset, length in lengths.items():
         for feature in set(range(count)) - set(subset):
             weight = factorial(len(subset)) * factorial(count - len(subset) - 1) / factorial(count)
-            shares[feature] += weight * (odd[tuple(sorted((*subset, feature)))] - odd[subset])
+            shares[feature] += weight * (length - lengths[tuple(sorted((*subset, feature)))])
     return shares
 
 
-def test_sampled_shares_come_near_the_exact_ones_and_sum_to_the_whole(grown):
-    forest, _ = grown
-    row = forest.rows(np.array([1060.0]))[0]
-    shares = forest.sampled_shares(row, permutations=400)
-    whole = forest.oddness(row[None])[0] - forest.oddness(np.zeros((1, 9), np.float32))[0]
-    assert shares.sum() == pytest.approx(whole)
-    np.testing.assert_allclose(shares, exact_shapley(forest, row), atol=0.1 * whole)
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("points", [12, 70, 400])
+def test_shares_are_the_shapley_values_that_all_subsets_give(monkeypatch, seed, points):
+    monkeypatch.setattr("detectors.series.forest.TREES", 4)
+    random = np.random.default_rng([seed, points])
+    forest = Forest(seed)
+    forest.learn(NOTHING, NOTHING, random.normal(10, 2, points))
+    tree = {name.removeprefix("tree_"): array for name, array in forest.dump().items() if name.startswith("tree_")}
+    for row in forest.rows(np.array([17.0, 2.0, 40.0])):
+        slow = slow_shares(tree, row)
+        expected = slow / slow.sum() if slow.sum() > 1e-9 else np.zeros(9)
+        np.testing.assert_allclose(forest.shares(row), expected, atol=1e-9)
+
+
+def test_an_odd_point_says_which_features_made_it_so_and_an_ordinary_one_nothing(grown):
+    forest = Forest()
+    forest.load(grown[0].dump())
+    [ordinary, odd] = forest.judge(NOTHING, NOTHING, np.array([1000.0, 1060.0]))[0]
+    assert odd[1:].sum() == pytest.approx(1)
+    assert odd[1] > 0
+    assert not ordinary[1:].any()
 
 
 def test_a_constant_history_gives_finite_scores():

@@ -30,7 +30,8 @@ def test_every_family_of_learned_series_is_there_when_everything_has_happened(
     run(watched, clock, 12)
     watched.train("one")
     watched.train_due(clock.now)
-    watched.log.confirm(watched.log.newest_first()[0].id, True, None, clock.now)
+    found = next(one for one in watched.log.newest_first() if one.metric == "one")
+    watched.log.confirm(found.id, True, None, clock.now)
     families = {family.name: set(family.labels) for family in FAMILIES if family.name.startswith(LEARNED)}
     page = exposed(watched)
     assert set(page) == {PREFIX + name for name in families}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from exporter.anomalies.blocks import ReadError
-from exporter.anomalies.replay import replay
+from exporter.anomalies.replay import replay, replay_together
 from exporter.learned_config import AnomalyQuery, LearnedNormal
 from tests.exporter.anomalies.conftest import DAY, NOW, Recorded, daily
 
@@ -42,3 +42,20 @@ def test_a_past_without_points_enough_says_so(recorded: Recorded) -> None:
     recorded.add("load", lambda times: np.where(times > NOW - 600, 1.0, np.nan))
     with pytest.raises(ReadError, match="warming up"):
         replay(QUERY, CONFIG, recorded, 1, NOW)
+
+
+def test_members_of_a_group_that_are_odd_only_together_are_found_as_well(recorded: Recorded) -> None:
+    def apart(times: np.ndarray) -> np.ndarray:
+        ordinary = 50 + 20 * np.sin(2 * np.pi * times / DAY)
+        is_apart = (times >= ODD) & (times <= ODD + 3600)
+        return np.where(is_apart, 2 * ordinary - daily(times), daily(times))
+
+    queries = [CONFIG.resolved(AnomalyQuery(name=name, expr=name, group="host")) for name in ("one", "two", "gone")]
+    recorded.add("one", daily, instance="a")
+    recorded.add("two", apart, instance="a")
+    recorded.add("gone", lambda times: np.full(len(times), np.nan), instance="a")
+    found = replay_together(queries, CONFIG, recorded, 4, NOW)
+    [one] = found.anomalies
+    assert (one.metric, one.labels) == ("group:host", {"instance": "a"})
+    assert ODD <= one.time <= ODD + 3600 < (one.ended_at or 0) <= ODD + 7200
+    assert list(found.errors) == ["gone"]

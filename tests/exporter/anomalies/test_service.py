@@ -350,4 +350,61 @@ def test_members_that_are_odd_only_together_are_found_and_named(
     shares = [value for _, value in exposed(watched)["vedette_group_anomaly_member_ratio"]]
     assert len(shares) == 2
     assert abs(sum(shares) - 1) < 0.01
-    assert watched.log.newest_first() == []  # neither is odd by itself
+    [found] = watched.log.newest_first()  # neither is odd by itself
+    assert (found.metric, found.labels, found.algorithm) == ("group:host", {"instance": "a"}, "group")
+    assert found.time >= NOW + 600
+    assert len(found.explanation["members"]) == 2
+    assert found.explanation["sentence"].endswith("do not go together as they did")
+    again = service(*queries)
+    again.restore()
+    [ended] = again.log.newest_first()
+    assert ended.ended_at == ended.worst_at
+
+
+def test_a_version_that_was_gone_back_to_holds_until_the_next_night(
+    service: Build, recorded: Recorded, clock: Clock
+) -> None:
+    recorded.add("load", daily)
+    watched = service(LOAD, training=Training(at="02:00", spread=60.0))
+    watched.train_due(clock.now)
+    clock.now += DAY
+    watched.train_due(clock.now)
+    first, _ = watched.versions("load")
+    watched.roll_back("load", first)
+    assert watched.train_due(clock.now + 60) is None
+    assert watched.queries["load"].version == first
+    assert watched.train_due(clock.now + DAY) == "load"
+
+
+def test_after_a_restart_an_incident_was_told_once_and_does_not_last_for_ever(
+    service: Build, recorded: Recorded, clock: Clock
+) -> None:
+    recorded.add("load", with_load(NOW + 600, NOW + 1500))
+    first = service(LOAD)
+    first.train_due(clock.now)
+    run(first, clock, 20)
+    [before] = first.log.newest_first()
+    assert before.ended_at is None
+    second = service(LOAD)
+    second.restore()
+    clock.now += 7200
+    run(second, clock, 5)
+    [after] = second.log.newest_first()
+    assert (after.id, after.live) == (before.id, True)
+    assert after.ended_at is not None
+    assert exposed(second)["vedette_anomaly_incidents_week"] == [({"query": "load"}, 1)]
+
+
+def test_a_restart_knows_the_course_of_the_series(service: Build, recorded: Recorded, clock: Clock) -> None:
+    series = recorded.add("load", daily, instance="a")
+    first = service(LOAD)
+    first.train_due(clock.now)
+    run(first, clock, 61)
+    first.stop(1.0)
+    known = list(first.queries["load"].series[series].course)
+    second = service(LOAD)
+    second.restore()
+    assert list(second.queries["load"].series[series].course) == known
+    run(second, clock, 20)
+    times = [point.time for point in second.queries["load"].series[series].course]
+    assert np.diff(times).tolist() == [300] * (len(known) + 3)
