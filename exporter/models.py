@@ -155,6 +155,10 @@ class WatchedModel:
         """The time at which a query that came then is judged; it goes on where the machine's clock was set back."""
         if received + self.ahead < self.clock - SET_BACK_SECONDS:
             self.ahead = self.clock - received
+            log.warning(
+                "the clock was set back; the time of the model goes on",
+                extra={"model": self.name, "seconds": round(self.ahead)},
+            )
         self.clock = max(received + self.ahead, self.clock)
         return self.clock
 

@@ -15,7 +15,7 @@ from exporter.config import Limits
 from exporter.sources.reply import to_json
 
 #: why connections are closed that would have gone on; answer_not_read: the client takes nothing of what it is sent
-CLOSE_REASONS = ("header_timeout", "body_timeout", "too_many", "headers_too_large", "answer_not_read")
+CLOSE_REASONS = ("header_timeout", "body_timeout", "too_many", "headers_too_large", "malformed", "answer_not_read")
 #: request line and headers of one request, in bytes
 HEADER_BYTES = 64 * 1024
 
@@ -153,7 +153,9 @@ class BoundedProtocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP, unless it was answered already."""
         if not self.transport.is_closing():
-            super().send_400_response(msg)
+            self.bounds.closed["malformed"] += 1
+            self._say(400, "no HTTP request")  # a request that came whole before it is still taken
+            self.transport.close()
 
     # -- the end of an answer
 
@@ -224,10 +226,14 @@ class BoundedProtocol(HttpToolsProtocol):
         self.bounds.closed[reason] += 1
         pending = self.cycle is not None and not self.cycle.response_complete
         if not (self._phase == "body" and (not pending or self.cycle.response_started)):
-            body = to_json({"detail": detail})
-            lines = [name + b": " + value for name, value in self.server_state.default_headers]
-            lines += [b"content-type: application/json", b"content-length: %d" % len(body), b"connection: close"]
-            self.transport.write(STATUS_LINE[status] + b"\r\n".join(lines) + b"\r\n\r\n" + body)
+            self._say(status, detail)
         if pending:
             self.cycle.disconnected = True  # what the application still says goes nowhere
         self.transport.close()
+
+    def _say(self, status: int, detail: str) -> None:
+        """The last answer of a connection."""
+        body = to_json({"detail": detail})
+        lines = [name + b": " + value for name, value in self.server_state.default_headers]
+        lines += [b"content-type: application/json", b"content-length: %d" % len(body), b"connection: close"]
+        self.transport.write(STATUS_LINE[status] + b"\r\n".join(lines) + b"\r\n\r\n" + body)

@@ -44,7 +44,7 @@ _QUERY = {
         "attributes": {"type": "object"},
     },
 }
-_MONITAUR = {
+_BARE = {
     "type": "object",
     "required": ["input_data"],
     "properties": {"input_data": _INPUT, "model_output": {}, "modality": {"type": "string"}},
@@ -171,6 +171,7 @@ _COMMON = {
     "415": _json("Unknown content encoding", _ERROR),
     "429": _BUSY,
     "503": _json("Not ready", _ERROR),
+    "507": _json("The journal is at its bound, or the disk full; nothing was taken", _ERROR),
 }
 
 
@@ -239,7 +240,7 @@ HOT_PATHS: dict[str, Any] = {
             "summary": "Judge one query before the answer",
             "requestBody": {
                 "required": True,
-                "content": {"application/json": {"schema": {"oneOf": [_QUERY, _MONITAUR]}}},
+                "content": {"application/json": {"schema": {"oneOf": [_QUERY, _BARE]}}},
             },
             "responses": {
                 "200": _json("The verdict", _VERDICT),

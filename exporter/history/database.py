@@ -171,11 +171,11 @@ def _version(connection: Connection) -> str | None:
 
 
 def _migrate(connection: Connection) -> None:
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # what it does is said below; it talks when imported, too
     from alembic import command
     from alembic.config import Config
     from alembic.util import CommandError
 
-    logging.getLogger("alembic").setLevel(logging.WARNING)  # what it does is said below, in one line
     config = Config()
     config.set_main_option("script_location", "exporter.history:migrations")
     config.attributes["connection"] = connection

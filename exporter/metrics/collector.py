@@ -47,18 +47,19 @@ def _blocks(exposed: Exposed, wall: float, is_replaying: bool) -> Iterator[Block
     with exposed.pipeline.weighed(parts=1):
         models = [] if is_replaying else list(exposed.pipeline.models.by_label.values())
         copies = copied(models, wall, exposed.shown)
-        judging = _judging(exposed, copies, is_replaying)
+        ahead = max((model.ahead for model in models), default=0.0)
+        judging = _judging(exposed, copies, ahead, is_replaying)
     yield of_service(exposed, judging)
     yield from map(of_model, copies)
     yield from map(of_top, copies)
     yield from exposed.blocks()
 
 
-def _judging(exposed: Exposed, copies: Sequence[Copied], is_replaying: bool) -> Judging:
+def _judging(exposed: Exposed, copies: Sequence[Copied], ahead: float, is_replaying: bool) -> Judging:
     pipeline = exposed.pipeline
     watching = {tally.name: 0.0 for copy in copies for tally, _ in copy.tallies} | {CLIENTS: 0.0}
     seconds = {} if is_replaying else watching | pipeline.models.seconds
-    return Judging(seconds, list(pipeline.delays), pipeline.delay_sum)
+    return Judging(seconds, list(pipeline.delays), pipeline.delay_sum, ahead)
 
 
 def _about(page: Page, exposed: Exposed) -> Block:

@@ -136,6 +136,11 @@ FAMILIES = (
     _gauge("counter_epoch_timestamp_seconds", (), "Since when the counters count without a gap"),
     _gauge("external_info", ("url", "grafana_url"), "Addresses for the links in notifications"),
     _gauge("build_info", ("version",), "1, with the version of the program"),
+    _gauge(
+        "clock_ahead_seconds",
+        (),
+        "How far models judge ahead of the machine's clock since this was set back; the largest",
+    ),
     _gauge("replay_active", (), "1 while the journal is judged again after a start; nothing is taken in yet"),
     _gauge("replayed_queries", (), "Queries of the journal that were judged again at the last start"),
     _gauge("journal_bytes", (), "Size of the journal"),

@@ -16,11 +16,15 @@ from exporter.version import VERSION
 
 
 class Judging(NamedTuple):
-    """What judging took. seconds: of CPU by detector; delays: queries by bucket, not cumulated; delay_sum: seconds."""
+    """What judging took. seconds: of CPU by detector; delays: queries by bucket, not cumulated; delay_sum: seconds.
+
+    ahead: seconds by which it goes on ahead of a clock that was set back.
+    """
 
     seconds: Mapping[str, float]
     delays: Sequence[int]
     delay_sum: float
+    ahead: float
 
 
 def of_service(exposed: Exposed, judging: Judging) -> Block:
@@ -54,6 +58,7 @@ def _taken(block: Block, source: str, intake: Intake) -> None:
 def _judged(block: Block, judging: Judging) -> None:
     for detector, spent in sorted(judging.seconds.items()):
         block.add("detector_seconds_total", spent, {"detector": detector})
+    block.add("clock_ahead_seconds", judging.ahead)
     block.histogram("judging_delay_seconds", le_values(DELAY_BUCKETS), judging.delays, judging.delay_sum)
 
 

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 from exporter.web.page import page
 
 Plain = Mapping[str, Any]
-_COLUMNS = ("Client", "Model", "Level", "Suspicion", "Evidence", "Queries", "Last seen")
+_COLUMNS = ("Client", "Model", "Level", "Suspicion", "Evidence", "Queries", "Last seen (UTC)")
 
 
 def clients_page(clients: Sequence[Plain], total: int) -> str:
@@ -39,7 +39,8 @@ def clients_page(clients: Sequence[Plain], total: int) -> str:
 def client_page(client: str, models: Sequence[Plain]) -> str:
     """One client at each model that knows it, as `GET /api/v1/clients/{client}` gives it."""
     parts = "".join(_at_model(one) for one in models)
-    return page(f"{client}: Vedette", f'<h1>{escape(client)}</h1><p class="about">a client</p>{parts}')
+    about = '<p class="about">a client; <a href="/clients">all of them</a></p>'
+    return page(f"{client}: Vedette", f"<h1>{escape(client)}</h1>{about}{parts}")
 
 
 def _at_model(one: Plain) -> str:
@@ -49,7 +50,7 @@ def _at_model(one: Plain) -> str:
             f"{_level(one['level'])}, at {one['suspicion']:.2f} of what raises an alarm (2 is severe, 4 the most)",
         ),
         ("Evidence by family", escape(_families(one["families"])) or "none"),
-        ("Queries", f"{one['queries']}, from {_time(one['first'])} to {_time(one['last'])}"),
+        ("Queries", f"{one['queries']}, from {_time(one['first'])} to {_time(one['last'])} (UTC)"),
         ("Volume", f"more than {one['volume']:.0%} of the model's other clients"),
         ("Classes", f"its answers had {one['coverage']:.0%} of the model's classes"),
         ("Clusters in alarm", ", ".join(map(str, one["clusters"])) or "none"),
@@ -82,4 +83,4 @@ def _families(families: Mapping[str, float]) -> str:
 
 
 def _time(seconds: float) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}" if seconds else "never"
+    return f'<span class="time">{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}</span>' if seconds else "never"

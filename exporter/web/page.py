@@ -10,7 +10,7 @@ p.about { color: #59636e; margin-top: 0 }
 pre { background: #f6f8fa; border: 1px solid #d1d9e0; border-radius: 6px; padding: .8rem; overflow-x: auto }
 table { border-collapse: collapse; width: 100%; font-size: .92rem }
 th, td { text-align: left; vertical-align: top; padding: .35rem .8rem .35rem 0; border-bottom: 1px solid #d1d9e0 }
-th { color: #59636e; font-weight: 600 } td.number, th.number { text-align: right }
+th { color: #59636e; font-weight: 600 } .time { white-space: nowrap }
 a { color: #0a5bc4 } .severe, .alarm { color: #b42318; font-weight: 600 } .watch { color: #8a5a00 }
 @media (prefers-color-scheme: dark) {
   body { color: #e6edf3; background: #0d1117 } pre { background: #151b23; border-color: #3d444d }

@@ -12,6 +12,7 @@ import pytest
 
 from exporter.access.limits import SENDERS
 from exporter.body import MEMBERS
+from exporter.clients.suspicion import MOST_CLIENTS
 from exporter.config import Config, Limits
 from exporter.formats.native import MOST_ATTRIBUTES, NAME_CHARACTERS
 from exporter.models import CANDIDATES
@@ -86,6 +87,7 @@ HEAD = b"POST /detect HTTP/1.1\r\nhost: x\r\n"
 TRIED: dict[str, Tried] = {
     "open connections": Tried({"connections": 3}, raw(HEAD + b"content-length: 9\r\n\r\n", at_once=4)),
     "request line and headers": Tried({}, raw(HEAD + b"a: b\r\n" * (HEADER_BYTES // 6))),
+    "what is no HTTP": Tried({}, raw(b"GET\r\n\r\n")),
     "time for the headers": Tried({"header_timeout": 0.1}, raw(HEAD)),
     "time for the body": Tried({"body_timeout": 0.1}, raw(HEAD + b"content-length: 9\r\n\r\n")),
     "body as it is sent": Tried({"body_bytes": 20}, pushed(QUERY)),
@@ -114,6 +116,10 @@ ELSEWHERE = {
     "id, model, client, version": "tests/exporter/formats/native/test_names.py",
     "journal": "tests/exporter/sources/test_push.py",
     "models with a label": "tests/exporter/test_models.py",
+    "clients of a model": "tests/exporter/clients/test_suspicion.py",
+    "evidence on clients": "tests/exporter/clients/test_budget.py",
+    "custom metrics that samples declare": "tests/exporter/health/test_custom.py",
+    "series of custom metrics": "tests/exporter/health/test_custom.py",
     "label value": "tests/exporter/test_models.py",
     "series": "tests/exporter/metrics/test_page.py",
     "wrong keys of an address, a minute": "tests/exporter/access/test_gate.py",
@@ -158,6 +164,7 @@ def test_the_defaults_are_those_of_the_program(row: Row) -> None:
 def test_fixed_numbers_are_those_of_the_program() -> None:
     fixed = {row.limit: row.default for row in ROWS if row.key == "fixed"}
     assert fixed["gzip members in a body"] == str(MEMBERS)
+    assert fixed["clients of a model"] == f"{MOST_CLIENTS:,}"
     assert fixed["attributes"] == f"{MOST_ATTRIBUTES:,}"
     assert fixed["id, model, client, version"] == f"{NAME_CHARACTERS} characters"
     assert fixed["request line and headers"] == f"{HEADER_BYTES >> 10} KiB"

@@ -267,6 +267,17 @@ def test_headers_beyond_64_kib_are_431(start: Start, parts: int, end: bytes) -> 
     assert exporter.connections.closed["headers_too_large"] == 1
 
 
+@pytest.mark.parametrize("sent", [b"\0\0\0", b"GET\r\n\r\n", b"\x16\x03\x01\x02\x00\x01", HEALTHY + b"garbage\r\n\r\n"])
+def test_what_is_no_http_is_told_so_and_counted(start: Start, sent: bytes) -> None:
+    exporter = start()
+    with connected(exporter) as connection:
+        connection.sendall(sent)
+        answer = until_end(connection)
+    assert is_closing(answer[answer.index(b"HTTP/1.1 4") :], 400)
+    assert answer.endswith(b'{"detail":"no HTTP request"}')
+    assert exporter.connections.closed["malformed"] == 1
+
+
 def test_headers_just_below_64_kib_are_taken_with_a_large_body_behind(start: Start) -> None:
     exporter = start()
     body = b'{"input":"%b","output":[0.5,0.5]}' % (b"x" * 200_000)

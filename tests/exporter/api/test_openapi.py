@@ -51,7 +51,7 @@ def test_every_answer_of_the_hot_paths_is_described(serve: Any, schema: dict[str
             assert str(answer.status_code) in described
             content = described[str(answer.status_code)]["content"]["application/json"]["schema"]
             assert set(answer.json()) <= {*content["properties"], "detections"}
-        assert {"413", "415", "429", "503"} <= set(described)
+        assert {"401", "403", "413", "415", "429", "503", "507"} <= set(described)
 
 
 def test_the_fields_of_a_query_are_those_that_are_read(schema: dict[str, Any]) -> None:

@@ -115,3 +115,14 @@ def test_the_file_is_for_the_owner_alone(tmp_path: Path) -> None:
     database.prepare()
     assert stat.S_IMODE((tmp_path / "h.db").stat().st_mode) == 0o600
     database.close()
+
+
+def test_the_first_start_logs_one_line_about_the_tables_and_nothing_of_the_library(tmp_path: Path) -> None:
+    script = (
+        "import sys; from exporter.logs import set_up_logging; set_up_logging();"
+        "from exporter.config import Config, Storage; from exporter.history.recorder import open_database;"
+        "open_database(Config(storage=Storage(path=sys.argv[1]))).prepare()"
+    )
+    done = subprocess.run([sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert len(done.stderr.splitlines()) == 1
+    assert "the tables of the history are those of this version" in done.stderr

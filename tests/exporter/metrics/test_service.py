@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import pytest
+
 from detectors import Query
 from exporter.config import External
 from exporter.delivery import Delivery
-from tests.exporter.metrics.conftest import Build, Files, Gate, page
+from tests.exporter.metrics.conftest import Build, Files, Gate, judge, page
 
 
 def test_what_sources_files_canary_and_reload_say_is_on_the_page(config: Build, expose: Any) -> None:
@@ -24,6 +26,20 @@ def test_what_sources_files_canary_and_reload_say_is_on_the_page(config: Build, 
     assert found["canary_last_success_timestamp_seconds"] == 8
     assert (found["config_last_reload_successful"], found["config_last_reload_success_timestamp_seconds"]) == (0, 6)
     assert found['external_info{grafana_url="",url="http://v:1"}'] == 1
+
+
+def test_a_clock_that_was_set_back_is_on_the_page_and_in_the_log(
+    config: Build, expose: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    exposed = expose(config())
+    judge(exposed, Query("a"), received=1_000_000.0)
+    judge(exposed, Query("b"), received=999_950.0)  # only taken in another order
+    assert page(exposed)["clock_ahead_seconds"] == 0
+    judge(exposed, Query("c"), received=996_400.0)
+    judge(exposed, Query("d"), received=996_401.0)
+    assert page(exposed)["clock_ahead_seconds"] == 3600
+    [line] = [record for record in caplog.records if "set back" in record.getMessage()]
+    assert vars(line)["seconds"] == 3600
 
 
 def test_who_was_kept_out_is_on_the_page(config: Build, expose: Any) -> None:
