@@ -11,16 +11,11 @@ import numpy as np
 
 from detectors import InvalidQuery, Query
 from detectors.contract import Explainer, flags
-from exporter.clients.suspicion import Alarmed
 from exporter.delivery import Outcome
 from exporter.drift.judge import DriftJudge
 from exporter.models import SKIP_REASONS, Tally, WatchedModel
 
 log = logging.getLogger(__name__)
-
-
-#: the detector under which the judging of clients is counted
-CLIENTS = "clients"
 
 
 class Found(NamedTuple):
@@ -66,22 +61,6 @@ def judge(
     model.without_client += int(asking.pop(None, 0))
     model.health.busiest.add(asking, model.clock)
     return suspicious
-
-
-def weigh(model: WatchedModel, queries: Sequence[Query], seconds: defaultdict[str, float]) -> list[Alarmed]:
-    """Weigh the evidence on the clients of queries that are judged, in order; the clients that came into alarm.
-
-    Their verdicts are for the people who watch, never for who asked.
-    """
-    assert model.suspicion is not None
-    begun = time.thread_time()
-    try:
-        model.suspicion.observe(queries, [query.timestamp or 0.0 for query in queries])
-    except Exception as error:  # what is wrong with it must not end the judging
-        model.suspicion_errors += len(queries)
-        log.error("clients could not be judged", extra={"model": model.name, "error": type(error).__name__})
-    seconds[CLIENTS] += time.thread_time() - begun
-    return model.suspicion.take_news()
 
 
 def _watch_drift(drift: DriftJudge, queries: Sequence[Query]) -> None:

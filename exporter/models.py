@@ -112,7 +112,7 @@ class Tally:
 
 
 #: what a model counts and a restart continues
-COUNTED = ("queries", "suspicious", "without_client", "ids_reused")
+COUNTED = ("queries", "suspicious", "without_client", "ids_reused", "of_future")
 
 
 class WatchedModel:
@@ -137,7 +137,7 @@ class WatchedModel:
         self.suspicion = suspicion
         #: batches on which judging the clients failed
         self.suspicion_errors = 0
-        self.queries = self.suspicious = self.without_client = self.ids_reused = 0
+        self.queries = self.suspicious = self.without_client = self.ids_reused = self.of_future = 0
         self.last_query: float | None = None
         #: the time up to which its queries have come; never runs backwards
         self.clock = 0.0
@@ -161,6 +161,15 @@ class WatchedModel:
             )
         self.clock = max(received + self.ahead, self.clock)
         return self.clock
+
+    def note_future(self, seconds: float) -> None:
+        """Count a query whose own time is so far ahead of ours; the first is in the log."""
+        if not self.of_future:
+            log.warning(
+                "a query is of the future; it and all such count as of now",
+                extra={"model": self.name, "seconds": round(seconds)},
+            )
+        self.of_future += 1
 
     def dump(self) -> dict[str, Any]:
         """Counts, times and detectors."""
@@ -187,7 +196,7 @@ class WatchedModel:
         """Go on from a dump; whether all its detectors do."""
         self.last_query, self.clock, self.ahead = state["last_query"], state["clock"], state["ahead"]
         for name in COUNTED:
-            setattr(self, name, state["counts"][name])
+            setattr(self, name, state["counts"].get(name, 0))
         self._load_drift(state.get("drift"))
         if "health" in state:  # a snapshot from before there was any
             self.health.load(state["health"])

@@ -21,13 +21,15 @@ import numpy as np
 from detectors import Query
 from exporter.delivery import Delivery, Outcome
 from exporter.drift.reports import DriftReports
+from exporter.fair_lock import FairLock
 from exporter.formats.custom import CustomSample
 from exporter.formats.feedback import Truth
 from exporter.formats.inference import Sample
 from exporter.health.custom import CustomMetrics
 from exporter.history.noticed import Noticed
-from exporter.judging import Found, judge, weigh
+from exporter.judging import Found, judge
 from exporter.models import Models, WatchedModel
+from exporter.weighing import PATIENCE, Unweighed
 
 Result = TypeVar("Result")
 #: per query of a delivery, what its detectors said; empty when nobody asked
@@ -37,10 +39,8 @@ log = logging.getLogger(__name__)
 
 #: queries that are judged together at most: bounds how long a small delivery waits behind a large one
 BATCH = 1_000
-#: judged queries whose clients are weighed together, and seconds that they wait for others at most
-WEIGHED, WEIGHED_AFTER = 256, 0.1
-#: seconds in which whoever waits for the lock gets it, between two such parts
-TURN = 1e-4
+#: how far ahead of ours the clock of a sender may be before it is told of
+FUTURE_SECONDS = 60.0
 #: upper bounds in seconds of the buckets of the time from receipt to judgement
 DELAY_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 #: the source of synthetic queries
@@ -50,13 +50,13 @@ EXPIRY_INTERVAL = 60.0
 
 
 class Pipeline:
-    """Queue and judging thread. `lock` guards the counts while they change; the Collector copies under it."""
+    """Queue and judging thread. `lock` guards the counts while they change; the Collector copies under it, in turn."""
 
     def __init__(
         self, models: Models, capacity: int, capacity_bytes: int, clock: Callable[[], float] = time.time
     ) -> None:
         self.models, self.capacity, self.capacity_bytes = models, capacity, capacity_bytes
-        self.lock = threading.Lock()
+        self.lock = FairLock()
         self.delays = [0] * (len(DELAY_BUCKETS) + 1)
         self.delay_sum = 0.0
         #: per source and stream, the position up to which everything is judged; and the last record of the journal
@@ -93,9 +93,7 @@ class Pipeline:
             "inference": self._count_inference,
             "drift": self.reports.count,
         }
-        #: by model what is judged and not weighed yet, and since when there is anything
-        self._unweighed: dict[WatchedModel, list[Query]] = {}
-        self._unweighed_since = 0.0
+        self._unweighed = Unweighed()
         self._thread = threading.Thread(target=self._run, name="judge", daemon=True)
 
     # -- for sources
@@ -216,7 +214,8 @@ class Pipeline:
         while deliveries := self._take():
             begun = time.monotonic()
             self._judge_deliveries(deliveries)
-            self._weigh_in_time(begun)
+            if self._unweighed.is_due():
+                self._weigh_all()
             done = sum(delivery.records for delivery in deliveries)
             if done >= 100:  # small batches say little about the rate
                 self.rate = 0.8 * self.rate + 0.2 * done / max(time.monotonic() - begun, 1e-6)
@@ -240,7 +239,7 @@ class Pipeline:
     def _wait(self) -> None:
         """Wait for something to do; what is judged is weighed after a moment in which nothing came."""
         try:
-            self._wake.get(timeout=WEIGHED_AFTER if self._unweighed else None)
+            self._wake.get(timeout=PATIENCE if self._unweighed.queries else None)
         except Empty:
             self._weigh_all()
 
@@ -302,45 +301,32 @@ class Pipeline:
                 if self.on_judged is not None and found is not None:
                     self.on_judged(model.name, group.queries, suspicious, found)
                 if model.suspicion is not None:
-                    self._unweighed_since = self._unweighed_since if self._unweighed else time.monotonic()
-                    self._unweighed.setdefault(model, []).extend(group.queries)
+                    self._unweighed.add(model, group.queries)
             for delivery in deliveries:
                 self._account(delivery, part)
 
     # -- the evidence on clients
 
-    def _weigh_in_time(self, now: float) -> None:
-        """Weigh what is judged once it is enough, or has waited long enough."""
-        waiting = sum(map(len, self._unweighed.values()))
-        if waiting >= WEIGHED or (waiting and now - self._unweighed_since >= WEIGHED_AFTER):
-            self._weigh_all()
-
     def _weigh_all(self) -> None:
-        while self._unweighed:
+        while self._unweighed.queries:
             with self.lock:
-                self._weigh_some()
-            time.sleep(TURN)
+                self._weigh_part()
 
-    def _weigh_some(self) -> None:
-        """Weigh a part of the queries of one model; with `lock` held."""
-        model, queries = next(iter(self._unweighed.items()))
-        if len(queries) > WEIGHED:
-            self._unweighed[model] = queries[WEIGHED:]
-        else:
-            del self._unweighed[model]
-        alarmed = weigh(model, queries[:WEIGHED], self.models.seconds)
-        if alarmed and self.noticed is not None:
-            self.noticed.alarms(model.name, alarmed)
+    def _weigh_part(self) -> None:
+        """Weigh a part of what waits; with `lock` held. Somebody who looked may have left nothing."""
+        weighed = self._unweighed.weigh_part(self.models.seconds)
+        if weighed is not None and weighed[1] and self.noticed is not None:
+            self.noticed.alarms(*weighed)
 
     @contextmanager
     def weighed(self, parts: int | None = None) -> Iterator[None]:
         """Hold everything still, the evidence of all that is judged weighed, to look at clients or to change them.
 
-        parts: of WEIGHED queries that are weighed now at most, for whoever would rather see a little less than wait.
+        parts: of PART queries that are weighed now at most, for whoever would rather see a little less than wait.
         """
         with self.lock:
-            while self._unweighed and parts != 0:
-                self._weigh_some()
+            while self._unweighed.queries and parts != 0:
+                self._weigh_part()
                 parts = None if parts is None else parts - 1
             yield
 
@@ -440,6 +426,8 @@ def _add(
     if delivery.own_time:
         for query in queries:
             own = delivery.received if query.timestamp is None else query.timestamp
+            if own > delivery.received + FUTURE_SECONDS:
+                model.note_future(own - delivery.received)
             # an event of the future would age out what others of its model have in their windows
             query.timestamp = model.clock = max(min(own, delivery.received), model.clock)
     else:

@@ -24,7 +24,7 @@ LAYERS = (
     ("ledger",),
     ("pipeline",),
     ("history",),
-    ("judging", "record"),
+    ("judging", "record", "weighing"),
     ("models",),
     ("clients", "drift", "health"),
     ("formats",),
@@ -38,7 +38,8 @@ LAYERS = (
     ("anomaly_config", "promql"),
     ("units",),
     ("records",),
-    ("yaml_lines", "logs", "memory", "version", "storage", "addresses", "labels", "series_file", "series_plot"),
+    ("yaml_lines", "logs", "memory", "version", "storage", "addresses", "labels", "fair_lock"),
+    ("series_file", "series_plot"),
 )
 ROW = {name: row for row, names in enumerate(LAYERS) for name in names}
 #: what takes long to import or much memory, and is imported when it is first used

@@ -110,7 +110,7 @@ class Findings:
     def flag(self, place: int, flags: dict[str, str]) -> None:
         """The evidence on one query by itself, in words."""
         if self.is_unsure[place]:
-            flags["low_confidence"] = f"1 - max p is {self.scores[place]:.2f}, above {self.natural.doubt:.2f}"
+            flags["low_confidence"] = f"1 - max p is {self.scores[place]:.3f}, above {self.natural.doubt:.3f}"
         row = self.row_of.get(place)
         if row is None:
             return

@@ -6,11 +6,11 @@ from itertools import chain
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
-from exporter.judging import CLIENTS
 from exporter.metrics.exposed import Exposed
 from exporter.metrics.models import Copied, copied, of_model, of_top
 from exporter.metrics.page import Block, Page
 from exporter.metrics.service import Judging, of_service
+from exporter.weighing import CLIENTS
 
 #: samples that say how large the page itself is
 ABOUT = 2

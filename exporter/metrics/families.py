@@ -48,6 +48,9 @@ FAMILIES = (
     _gauge("model_silence_threshold_seconds", ("model",), "Silence from which NoQueries fires, where configured"),
     _counter("queries_without_client_total", ("model",), "Judged queries that name no client"),
     _counter("queries_id_reused_total", ("model",), "Queries whose id came before with other content"),
+    _counter(
+        "queries_of_future_total", ("model",), "Queries whose own time was ahead of ours by a minute; judged as of now"
+    ),
     _gauge(
         "client_suspicion_ratio",
         ("model", "client"),

@@ -13,10 +13,10 @@ from exporter.health.exposition import BOUNDS as DURATION_BOUNDS
 from exporter.health.exposition import lines as of_health
 from exporter.health.exposition import top as of_top_clients
 from exporter.health.inferences import Durations
-from exporter.judging import CLIENTS
 from exporter.labels import label_value
 from exporter.metrics.page import Block, Line, le_values
 from exporter.models import ERROR_REASONS, SKIP_REASONS, Tally, WatchedModel
+from exporter.weighing import CLIENTS
 
 LEVELS = ("warning", "critical")
 log = logging.getLogger(__name__)
@@ -83,6 +83,7 @@ def _counts(model: WatchedModel) -> dict[str, float | None]:
         "suspicious_queries_total": model.suspicious,
         "queries_without_client_total": model.without_client,
         "queries_id_reused_total": model.ids_reused,
+        "queries_of_future_total": model.of_future,
         "last_query_timestamp_seconds": model.last_query,
         "model_silence_threshold_seconds": model.config.expected_interval,
     }

@@ -11,7 +11,7 @@ import pytest
 from detectors import Detector, Query
 from exporter.config import Config, DetectorConfig
 from exporter.delivery import Outcome
-from exporter.judging import judge, weigh
+from exporter.judging import judge
 from exporter.models import Models, Tally, WatchedModel
 from tests.exporter.conftest import CONFIDENCE, SURE, UNSURE, LengthDetector
 
@@ -224,28 +224,10 @@ def test_only_those_that_somebody_asked_about_are_explained(config: Build, lengt
 def test_queries_without_a_client_and_the_time_of_judging_are_counted(config: Build) -> None:
     model = watched(config(CONFIDENCE))
     seconds: defaultdict[str, float] = defaultdict(float)
-    queries = [Query("a", client="c"), Query("b"), Query("c")]
-    judge(model, queries, {}, seconds)
-    weigh(model, queries, seconds)
+    judge(model, [Query("a", client="c"), Query("b"), Query("c")], {}, seconds)
     assert model.without_client == 2
-    assert list(seconds) == ["confidence", "clients"]
+    assert list(seconds) == ["confidence"]
     assert seconds["confidence"] >= 0
-
-
-def test_clients_that_cannot_be_judged_are_counted_and_the_detectors_go_on(
-    config: Build, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    model = watched(config(CONFIDENCE))
-
-    def fail(*_: object) -> None:
-        raise RuntimeError("the text of the query stays out of the log")
-
-    monkeypatch.setattr(model.suspicion, "observe", fail)
-    queries = [Query("a", UNSURE), Query("b", SURE)]
-    judge(model, queries, {}, defaultdict(float))
-    assert weigh(model, queries, defaultdict(float)) == []
-    assert (model.suspicion_errors, model.queries, model.tallies[0].judgements) == (2, 2, 2)
-    assert [record.message for record in caplog.records] == ["clients could not be judged"]
 
 
 def test_a_batch_gives_what_its_queries_give_one_by_one(config: Build, length: DetectorConfig) -> None:

@@ -11,7 +11,8 @@ from exporter.config import Config, DetectorConfig, Model, OwnDrift, OwnDriftRef
 from exporter.delivery import Delivery, Outcome
 from exporter.formats.feedback import Truth
 from exporter.models import Models
-from exporter.pipeline import BATCH, CANARY, DELAY_BUCKETS, WEIGHED, Pipeline
+from exporter.pipeline import BATCH, CANARY, DELAY_BUCKETS, Pipeline
+from exporter.weighing import PART
 from tests.exporter.conftest import SURE, UNSURE, Clock, LengthDetector
 from tests.stack.processes import eventually
 
@@ -152,8 +153,20 @@ def test_what_is_judged_is_weighed_when_somebody_looks(make: Make) -> None:
     assert pipeline.offer(deliver(3, done=lambda _: judged.set()))
     assert judged.wait(10)
     with pipeline.weighed(parts=1):
-        assert not pipeline._unweighed
+        assert not pipeline._unweighed.queries
     assert weighed(pipeline) == 3
+
+
+def test_what_somebody_who_looks_has_weighed_is_not_weighed_again(make: Make) -> None:
+    pipeline = make()
+    with pipeline.lock:  # the judging thread waits for it, with something to weigh
+        pipeline._unweighed.add(pipeline.models.of(None), [Query("a")])
+        weighing = threading.Thread(target=pipeline._weigh_all)
+        weighing.start()
+        eventually("it waits", pipeline.lock._turn.locked)
+        pipeline._weigh_part()
+    weighing.join(10)
+    assert weighed(pipeline) == 1
 
 
 def test_what_is_judged_is_weighed_after_a_moment_in_which_nothing_comes(make: Make) -> None:
@@ -186,9 +199,9 @@ def test_much_is_weighed_in_parts_in_the_order_in_which_it_came(make: Make, monk
         assert times == [1_000_000.0] * len(queries)
 
     monkeypatch.setattr(model.suspicion, "observe", observe)
-    queries = [Query("a", id=str(number)) for number in range(2 * WEIGHED + 5)]
+    queries = [Query("a", id=str(number)) for number in range(2 * PART + 5)]
     pipeline.judge([Delivery("push", queries, received=1_000_000.0)])
-    assert sizes == [WEIGHED, WEIGHED, 5]
+    assert sizes == [PART, PART, 5]
     assert ids == [query.id for query in queries]
 
 
@@ -356,6 +369,15 @@ def test_an_event_of_the_future_is_as_old_as_its_receipt():
     query = Query("hello", model="m", timestamp=5_000.0)
     pipeline.judge([Delivery(source="drop", queries=[query], received=100.0, own_time=True)])
     assert query.timestamp == models.by_label["m"].clock == 100.0
+
+
+def test_queries_far_ahead_of_our_clock_are_counted_and_told_of_once(make: Make, caplog: pytest.LogCaptureFixture):
+    pipeline = make()
+    for own in (100.0, 150.0, 161.0, 9_999.0):
+        pipeline.judge([Delivery("drop", [Query("a", timestamp=own)], received=100.0, own_time=True)])
+    assert pipeline.models.of(None).of_future == 2
+    [line] = [record for record in caplog.records if "of the future" in record.getMessage()]
+    assert vars(line)["seconds"] == 61
 
 
 def test_a_failure_of_the_judging_itself_is_told_and_not_silent():

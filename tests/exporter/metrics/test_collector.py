@@ -30,7 +30,7 @@ def test_counters_are_there_at_0_before_the_first_event(config: Build, expose: A
         for name in ("queries_accepted", "queries_duplicate")
         for s in ("push", "detect")
     ]
-    for name in ("queries", "suspicious_queries", "queries_without_client", "queries_id_reused"):
+    for name in ("queries", "suspicious_queries", "queries_without_client", "queries_id_reused", "queries_of_future"):
         expected.append(f'{name}_total{{model="m"}}')
     expected += [f'drift_windows_total{{model="m",result="{result}"}}' for result in WINDOW_RESULTS]
     expected += ['inferences_total{model="m"}', 'cost_dollars_total{model="m"}']
