@@ -147,7 +147,7 @@ def judged(queries: Sequence[Query], profile: str) -> Result:
     model = Suspicion(Clients(profile=profile), 7)  # type: ignore[arg-type]
     verdicts = model.observe(queries, [query.timestamp for query in queries])
     alarmed = [query.client for query, verdict in zip(queries, verdicts, strict=True) if verdict.level in ALARM]
-    off = tuple(bit.name for bit in model.bits() if bit.in_profile and bit.off)
+    off = tuple(bit.name for bit in model.read.bits() if bit.in_profile and bit.off)
     return Result(len(alarmed) / len(queries), len(set(alarmed)), len({query.client for query in queries}), off)
 
 

@@ -48,7 +48,7 @@ def measured(make: Callable[[int, np.random.Generator], list[Any]]) -> tuple[flo
     model = Suspicion(Clients(profile="strict"), 7)
     model.calibrate([Query(value, [0.9, 0.1]) for value in make(1000, random)])
     start = 0
-    while model.window_queries() < HISTORY:
+    while model.read.window_queries() < HISTORY:
         _observe(model, make(4096, random), start)
         start += 4096
     costs = []
@@ -56,7 +56,7 @@ def measured(make: Callable[[int, np.random.Generator], list[Any]]) -> tuple[flo
         values = make(BATCH, random)
         costs.append(_observe(model, values, start) / BATCH * 1e6)
         start += BATCH
-    return float(np.median(costs)), model.nbytes / 1e6
+    return float(np.median(costs)), model.memory.nbytes / 1e6
 
 
 def _observe(model: Suspicion, values: list[Any], start: int) -> float:

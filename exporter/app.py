@@ -366,7 +366,8 @@ class Service:
             self._reconciler.stop(min(left(), 1.0))
         if self.history is not None and not self.history.stop(left()):
             log.error("stopped before all of the history was written")
-        self.keeper.stop()
+        if not self.keeper.stop(left()):
+            log.error("stopped without a last snapshot: the next start judges again what came since the one before")
         self._journal.stop()
         self.pseudonyms.close()
 

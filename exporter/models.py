@@ -233,7 +233,7 @@ class WatchedModel:
             tally.judgements = tally.flags = 0
             tally.skipped.clear()
         if self.suspicion is not None:
-            self.suspicion.count_anew()
+            self.suspicion.counts.begin_anew()
 
 
 def _drift_judge(config: ResolvedModel, previous: WatchedModel | None, worker: Worker | None) -> DriftJudge | None:

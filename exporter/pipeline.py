@@ -29,7 +29,7 @@ from exporter.health.custom import CustomMetrics
 from exporter.history.noticed import Noticed
 from exporter.judging import Found, judge
 from exporter.models import Models, WatchedModel
-from exporter.weighing import PATIENCE, Unweighed
+from exporter.unweighed import PATIENCE, Unweighed
 
 Result = TypeVar("Result")
 #: per query of a delivery, what its detectors said; empty when nobody asked
@@ -200,11 +200,11 @@ class Pipeline:
     def _run(self) -> None:
         try:
             self._judge_what_comes()
+            self._weigh_all()
         except Exception as error:  # no detector's fault, those are caught where they are asked
             log.exception("judging has failed for good")
             self.failure = error
             self.on_failure()
-        self._weigh_all()
         with self._guard:
             self._is_judging = False
         for call in self._calls:  # which came in the last moment

@@ -149,7 +149,7 @@ def _counters(truth: Pipeline) -> dict[str, int]:
         'vedette_queries_without_client_total{model="m"}': model.without_client,
     }
     if model.suspicion is not None:
-        for family, count in model.suspicion.alarms.items():
+        for family, count in model.suspicion.counts.alarms.items():
             counters[f'vedette_client_alarms_total{{family="{family}",model="m"}}'] = count
     for tally in model.tallies:
         labels = f'{{detector="{tally.name}",model="m"}}'

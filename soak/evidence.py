@@ -102,8 +102,8 @@ class Kept:
     def state(self) -> tuple[Any, ...]:
         """What people read of it."""
         assert self.suspicion is not None
-        found = self.suspicion
-        return found.window_queries(), found.levels(0.0), found.clusters()[:50], dict(found.alarms), found.nbytes
+        read, alarms, nbytes = self.suspicion.read, self.suspicion.counts.alarms, self.suspicion.memory.nbytes
+        return read.window_queries(), read.levels(0.0), read.clusters()[:50], dict(alarms), nbytes
 
     def stop(self) -> None:
         """End without another snapshot."""

@@ -104,14 +104,15 @@ def _client_differences(one: Suspicion | None, other: Suspicion | None) -> Itera
     if one is None or other is None:
         return
     for name in ("alarms", "dismissed", "without_client"):
-        if getattr(one, name) != getattr(other, name):
-            yield f"{name} {getattr(one, name)!r:.200}, not {getattr(other, name)!r:.200}"
-    ours, theirs = ({view.client: view for view in each.clients(0.0)} for each in (one, other))
+        if getattr(one.counts, name) != getattr(other.counts, name):
+            yield f"{name} {getattr(one.counts, name)!r:.200}, not {getattr(other.counts, name)!r:.200}"
+    ours, theirs = ({view.client: view for view in each.read.clients(0.0)} for each in (one, other))
     for client in sorted(ours.keys() | theirs.keys()):
         if not _same_views(ours.get(client), theirs.get(client)):
             yield f"{client} is {ours.get(client)!r:.200}, not {theirs.get(client)!r:.200}"
-    if one.clusters() != other.clusters() or one.window_queries() != other.window_queries():
-        yield f"{len(one.clusters())} clusters in alarm and {one.window_queries()} queries, not as they should be"
+    (clusters, queries), others = ((each.read.clusters(), each.read.window_queries()) for each in (one, other))
+    if (clusters, queries) != others:
+        yield f"{len(clusters)} clusters in alarm and {queries} queries, not as they should be"
 
 
 def _same_views(one: ClientView | None, other: ClientView | None) -> bool:

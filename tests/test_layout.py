@@ -24,7 +24,7 @@ LAYERS = (
     ("ledger",),
     ("pipeline",),
     ("history",),
-    ("judging", "record", "weighing"),
+    ("judging", "record", "unweighed"),
     ("models",),
     ("clients", "drift", "health"),
     ("formats",),

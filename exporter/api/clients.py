@@ -45,7 +45,7 @@ class ClientDesk:
             known = {
                 watched.name: (suspicion, watched.now(self._clock())) for watched, suspicion in self._models(model, by)
             }
-            ranks = [suspicion.board.ranked(now, level) for suspicion, now in known.values()]
+            ranks = [suspicion.memory.board.ranked(now, level) for suspicion, now in known.values()]
         entries = [
             (-ratio, client, name) for name, ranked in zip(known, ranks, strict=True) for ratio, client in ranked
         ]
@@ -57,7 +57,7 @@ class ClientDesk:
             views = {
                 (view.client, name): view
                 for name, clients in asked.items()
-                for view in known[name][0].views(clients, known[name][1])
+                for view in known[name][0].read.views(clients, known[name][1])
             }
         found = [(name, views[client, name]) for _, client, name in entries[part] if (client, name) in views]
         return len(entries), [self._plain(name, view, examples=False) for name, view in found]
@@ -69,7 +69,7 @@ class ClientDesk:
                 (watched.name, view)
                 for watched, suspicion in self._models(model, by)
                 for name in self._names(suspicion, client)
-                if (view := suspicion.client(name, watched.now(self._clock()))) is not None
+                if (view := suspicion.read.client(name, watched.now(self._clock()))) is not None
             ]
         return [self._plain(name, view, examples=True) for name, view in found]
 
@@ -77,7 +77,9 @@ class ClientDesk:
         """All clusters in alarm, the latest first."""
         with self._pipeline.weighed():
             found = [
-                (watched.name, view) for watched, suspicion in self._models(model, by) for view in suspicion.clusters()
+                (watched.name, view)
+                for watched, suspicion in self._models(model, by)
+                for view in suspicion.read.clusters()
             ]
         return [
             {
@@ -94,11 +96,11 @@ class ClientDesk:
             return [
                 {
                     "model": watched.name,
-                    "ratio": suspicion.warm_up_ratio(),
-                    "evidence": [msgspec.to_builtins(bit) for bit in suspicion.bits()],
+                    "ratio": suspicion.read.warm_up_ratio(),
+                    "evidence": [msgspec.to_builtins(bit) for bit in suspicion.read.bits()],
                     "suggestions": [
                         {**msgspec.to_builtins(one), "client": self._shown(one.client)}
-                        for one in suspicion.suggestions()
+                        for one in suspicion.read.suggestions()
                     ],
                 }
                 for watched, suspicion in self._models(model, by)
@@ -153,7 +155,7 @@ class ClientDesk:
 
     def _names(self, suspicion: Suspicion, client: str) -> list[str]:
         """The clients that are shown by this name, or have it; in a label it may have other characters."""
-        names = suspicion.names()
+        names = suspicion.read.names()
         for name in (client, self._pseudonyms.original(client)):
             if name is not None and name in names:
                 return [name]

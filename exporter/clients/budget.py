@@ -1,6 +1,6 @@
 """Memory for evidence: what each model may take, so that all together keep to `limits.evidence_bytes`."""
 
-from exporter.clients.suspicion import MODEL_BYTES
+from exporter.clients.memory import MODEL_BYTES
 from exporter.config import Config
 
 

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable, Iterator
 
 from exporter.clients.bits import FAMILIES
 from exporter.clients.board import MOST_ALARMS, Held
+from exporter.clients.counts import Counts
+from exporter.clients.reader import Reader
 from exporter.clients.suspicion import Suspicion
 from exporter.clients.views import ACCOUNTS
 
@@ -12,14 +14,14 @@ Line = tuple[str, float, dict[str, str]]
 
 def lines(suspicion: Suspicion, now: float, shown: Callable[[str], str]) -> list[Line]:
     """The samples of one model, without its own label. shown: a client as a label value. now: in the model's time."""
-    board = suspicion.board
+    board, read = suspicion.memory.board, suspicion.read
     return [
         *_alarms(board.alarms(now), shown),
         *_top(board.most_suspicious(now), shown),
-        *(("clients", count, {"level": level}) for level, count in suspicion.levels(now).items()),
-        *_counts(suspicion),
-        *_clusters(suspicion, now),
-        *_evidence(suspicion),
+        *(("clients", count, {"level": level}) for level, count in read.levels(now).items()),
+        *_counts(suspicion.counts),
+        *_clusters(read, board.hold, now),
+        *_evidence(read),
     ]
 
 
@@ -45,22 +47,22 @@ def _top(clients: Iterable[tuple[str, float]], shown: Callable[[str], str]) -> I
         yield "client_suspicion_ratio", suspicion, {"client": name}
 
 
-def _counts(suspicion: Suspicion) -> Iterator[Line]:
+def _counts(counts: Counts) -> Iterator[Line]:
     for family in FAMILIES:
-        yield "client_alarms_total", suspicion.alarms[family], {"family": family}
-        yield "client_dismissals_total", suspicion.dismissed[family], {"family": family}
+        yield "client_alarms_total", counts.alarms[family], {"family": family}
+        yield "client_dismissals_total", counts.dismissed[family], {"family": family}
 
 
-def _clusters(suspicion: Suspicion, now: float) -> Iterator[Line]:
-    counts = suspicion.clusters_in_alarm(now, suspicion.board.hold)
+def _clusters(read: Reader, hold: float, now: float) -> Iterator[Line]:
+    counts = read.clusters_in_alarm(now, hold)
     for accounts in ACCOUNTS:
         yield "query_clusters", counts[accounts], {"accounts": accounts}
 
 
-def _evidence(suspicion: Suspicion) -> Iterator[Line]:
-    warm_up = suspicion.warm_up_ratio()
-    for bit in suspicion.bits():
+def _evidence(read: Reader) -> Iterator[Line]:
+    warm_up = read.warm_up_ratio()
+    for bit in read.bits():
         if bit.in_profile:
             yield "warm_up_ratio", warm_up, {"detector": bit.name}
             yield "evidence_off", bool(bit.off), {"detector": bit.name}
-    yield "detector_window_queries", suspicion.window_queries(), {"detector": "clients"}
+    yield "detector_window_queries", read.window_queries(), {"detector": "clients"}

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from detectors import Query
+from detectors import InvalidQuery, Query, inputs
+from detectors.canonical import content_keys
 from detectors.cluster import FAR
 from detectors.fingerprint import MATCH, Index
 from detectors.low_confidence import doubts, unsure
@@ -15,6 +16,25 @@ from exporter.clients.warm_up import Natural
 
 #: inputs that can be read, the keys of their content, and their places in the batch
 Contents = tuple[list[Any], np.ndarray, list[int]]
+
+
+def contents(queries: Sequence[Query], templates: Sequence[str], salt: bytes) -> Contents:
+    """What can be read of queries. templates: are cut out of texts. salt: of the keys."""
+    unfit = inputs.unfit([query.input_data for query in queries], inputs.KINDS)
+    places = [place for place in range(len(queries)) if place not in unfit]
+    while True:
+        values = [_without(templates, queries[place].input_data) for place in places]
+        try:
+            return values, content_keys(values, salt), places
+        except InvalidQuery as error:  # one that cannot be read must not take the others along
+            del places[error.index or 0]
+
+
+def _without(templates: Sequence[str], value: Any) -> Any:
+    if templates and isinstance(value, str):
+        for template in templates:
+            value = value.replace(template, " ")
+    return value
 
 
 class Findings:

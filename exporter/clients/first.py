@@ -1,5 +1,6 @@
 """The first queries of a model, which wait whole for the end of its warm-up, in memory and in snapshots: bounded."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -7,10 +8,55 @@ import msgspec
 from detectors import InvalidQuery, Query
 from detectors.images import pixels
 from detectors.inputs import kind_of
-from detectors.kept import packed, unpacked
+from detectors.kept import Changed, packed, unpacked
 
 #: bytes of one query's content, input and answer, that are kept
 MOST_BYTES = 1 << 16
+
+
+class Waiting:
+    """The queries that wait, in their order, with the times at which they came. An entry is a query by its place."""
+
+    def __init__(self) -> None:
+        self.queries: list[Query] = []
+        self.times: list[float] = []
+        self.changed = Changed()
+
+    def __len__(self) -> int:
+        return len(self.queries)
+
+    def add(self, queries: Sequence[Query], times: Sequence[float]) -> None:
+        """Have these wait too."""
+        for place in range(len(self), len(self) + len(queries)):
+            self.changed.note(place)
+        self.queries += map(bounded, queries)
+        self.times += times
+
+    def share(self, places: Sequence[int], keys: Sequence[int]) -> None:
+        """Hold the inputs at these places once where their content is the same. keys: of the contents."""
+        first: dict[int, Any] = {}
+        for place, key in zip(places, keys, strict=True):
+            query = self.queries[place]
+            query.input_data = first.setdefault(key, query.input_data)
+
+    def clear(self) -> None:
+        """Nothing waits any longer."""
+        for place in self.held():
+            self.changed.note(place)
+        self.queries, self.times = [], []
+
+    def held(self) -> range:
+        """The places."""
+        return range(len(self))
+
+    def entry(self, place: int) -> Any:
+        """The time and the query at a place, as plain values; None where there is none."""
+        return [self.times[place], plain(self.queries[place])] if place < len(self) else None
+
+    def load(self, entries: Mapping[int, Any]) -> None:
+        """Go on from all entries, in any order."""
+        waiting = [entries[place] for place in range(len(entries))]
+        self.queries, self.times = [read(fields) for _, fields in waiting], [time for time, _ in waiting]
 
 
 def bounded(query: Query) -> Query:

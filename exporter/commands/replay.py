@@ -210,19 +210,20 @@ class _Tables:
     def _model(self, label: str) -> None:
         model = self._replaying.models[label]
         print(f"\nmodel {label}, profile {model.settings.profile}")
-        if not model.is_warm:
-            print(f"  still learning what is natural: {model.warm_up_ratio():.0%} of the queries that it takes")
+        read = model.read
+        if not read.is_warm:
+            print(f"  still learning what is natural: {read.warm_up_ratio():.0%} of the queries that it takes")
             return
-        for bit in model.bits():
+        for bit in read.bits():
             if bit.off and bit.in_profile:
                 print(f"  {bit.name} is off: {bit.off}")
         self._print_clients(label)
         _print_alerts(label, self._replaying, {key: first for key, first in self._clients.items() if key[0] == label})
-        for found in model.suggestions():
+        for found in read.suggestions():
             print(f"  {found.client} sends the same query every {found.interval_seconds:.0f} s: for clients.allow?")
 
     def _print_clients(self, label: str) -> None:
-        views = self._replaying.models[label].clients(self._replaying.now)
+        views = self._replaying.models[label].read.clients(self._replaying.now)
         rows: list[Sequence[str]] = [("client", "level now", "S/h", "queries", "first alarm", "at query", *FAMILIES)]
         for view in views[:SHOWN]:
             first = self._clients.get((label, view.client), _First())
@@ -239,15 +240,16 @@ def _print_alerts(label: str, replaying: Replay, clients: dict[tuple[str, str], 
     model = replaying.models[label]
     severe = sum(first.level == "severe" for first in clients.values())
     alarm = sum(first.level == "alarm" for first in clients.values())
-    shared = [cluster for cluster in model.clusters() if cluster.accounts == "several"]
-    unnamed = [cluster for cluster in model.clusters() if cluster.accounts == "none"]
-    copied = model.alarms["uncertainty"] + model.alarms["distribution"]
+    clusters = model.read.clusters()
+    shared = [cluster for cluster in clusters if cluster.accounts == "several"]
+    unnamed = [cluster for cluster in clusters if cluster.accounts == "none"]
+    copied = model.counts.alarms["uncertainty"] + model.counts.alarms["distribution"]
     rows = [
         ("alert that would have fired", "severity", "threshold", "times"),
         ("VedetteClientSuspicious", "critical", f"S/h ≥ {SEVERE_RATIO:g}, or two families ≥ {ALARM_RATIO:g}", severe),
         ("VedetteClientSuspicious", "warning", f"S/h ≥ {ALARM_RATIO:g}, h = {ALARM:g}", alarm),
-        ("VedetteClusterOverAccounts", "critical", _variants(model.profile.cluster_variants), len(shared)),
-        ("VedetteClusterWithoutClient", "warning", _variants(model.profile.cluster_variants), len(unnamed)),
+        ("VedetteClusterOverAccounts", "critical", _variants(model.memory.profile.cluster_variants), len(shared)),
+        ("VedetteClusterWithoutClient", "warning", _variants(model.memory.profile.cluster_variants), len(unnamed)),
         ("VedetteExtractionSuspected", "warning", "uncertainty or distribution in alarm", copied),
     ]
     fired = [row for row in rows[1:] if row[3]]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from detectors.drift.decision import LEVELS, NONE
-from exporter.clients.suspicion import Alarmed
+from exporter.clients import Alarmed
 from exporter.drift.feedback import Feedback
 from exporter.drift.judge import Looked
 from exporter.formats.drift import Report

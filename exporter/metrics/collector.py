@@ -10,7 +10,7 @@ from exporter.metrics.exposed import Exposed
 from exporter.metrics.models import Copied, copied, of_model, of_top
 from exporter.metrics.page import Block, Page
 from exporter.metrics.service import Judging, of_service
-from exporter.weighing import CLIENTS
+from exporter.unweighed import CLIENTS
 
 #: samples that say how large the page itself is
 ABOUT = 2

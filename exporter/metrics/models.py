@@ -16,7 +16,7 @@ from exporter.health.inferences import Durations
 from exporter.labels import label_value
 from exporter.metrics.page import Block, Line, le_values
 from exporter.models import ERROR_REASONS, SKIP_REASONS, Tally, WatchedModel
-from exporter.weighing import CLIENTS
+from exporter.unweighed import CLIENTS
 
 LEVELS = ("warning", "critical")
 log = logging.getLogger(__name__)

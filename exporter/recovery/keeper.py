@@ -166,12 +166,14 @@ class Keeper:
         self._thread = threading.Thread(target=self._run, args=(interval,), name="snapshot", daemon=True)
         self._thread.start()
 
-    def stop(self) -> None:
-        """Save a last time, once nothing more is judged."""
+    def stop(self, timeout: float) -> bool:
+        """Save a last time, once nothing more is judged. False when that before is not done in time, or this fails."""
         self._stopping.set()
         if self._thread is not None:
-            self._thread.join()
-        self.save()
+            self._thread.join(timeout)
+            if self._thread.is_alive():
+                return False
+        return self.save()
 
     def _run(self, interval: float) -> None:
         while not self._stopping.wait(interval):

@@ -12,7 +12,7 @@ import pytest
 
 from exporter.access.limits import SENDERS
 from exporter.body import MEMBERS
-from exporter.clients.suspicion import MOST_CLIENTS
+from exporter.clients.memory import MOST_CLIENTS
 from exporter.config import Config, Limits
 from exporter.formats.native import MOST_ATTRIBUTES, NAME_CHARACTERS
 from exporter.models import CANDIDATES

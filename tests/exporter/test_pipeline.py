@@ -12,7 +12,7 @@ from exporter.delivery import Delivery, Outcome
 from exporter.formats.feedback import Truth
 from exporter.models import Models
 from exporter.pipeline import BATCH, CANARY, DELAY_BUCKETS, Pipeline
-from exporter.weighing import PART
+from exporter.unweighed import PART
 from tests.exporter.conftest import SURE, UNSURE, Clock, LengthDetector
 from tests.stack.processes import eventually
 
@@ -145,7 +145,7 @@ def weighed(pipeline: Pipeline) -> int:
     with pipeline.lock:
         model = pipeline.models.of(None)
         assert model.suspicion is not None
-        return len(model.suspicion._first)
+        return len(model.suspicion.memory.waiting)
 
 
 def test_what_is_judged_is_weighed_when_somebody_looks(make: Make) -> None:

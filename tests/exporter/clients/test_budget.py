@@ -1,7 +1,7 @@
 """Memory for evidence."""
 
 from exporter.clients.budget import EvidenceBudget
-from exporter.clients.suspicion import MODEL_BYTES
+from exporter.clients.memory import MODEL_BYTES
 from exporter.config import Config, Limits, Model
 
 

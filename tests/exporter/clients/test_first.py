@@ -6,7 +6,7 @@ import pytest
 
 from detectors import Query
 from detectors.canonical import content_keys
-from exporter.clients.first import MOST_BYTES, bounded, plain, read
+from exporter.clients.first import MOST_BYTES, Waiting, bounded, plain, read
 
 PICTURE = np.random.default_rng(1).integers(0, 256, (200, 300, 3), dtype=np.uint8)
 
@@ -16,6 +16,26 @@ def test_what_is_small_stays_as_it_is_over_a_restart(value: object) -> None:
     query = Query(value, [0.9, 0.1], client="a", id="1", timestamp=5.0, error="timeout")
     again = read(msgspec.msgpack.decode(msgspec.msgpack.encode(plain(bounded(query)))))
     assert msgspec.structs.astuple(again) == msgspec.structs.astuple(query)
+
+
+def test_what_waits_goes_on_from_its_entries_in_any_order() -> None:
+    waiting, again = Waiting(), Waiting()
+    waiting.add([Query("one"), Query("two")], [1.0, 2.0])
+    waiting.add([Query("x" * (MOST_BYTES + 1))], [3.0])
+    assert [query.input_data for query in waiting.queries] == ["one", "two", None]
+    again.load({place: waiting.entry(place) for place in reversed(waiting.held())})
+    assert list(map(plain, again.queries)) == list(map(plain, waiting.queries))
+    assert again.times == [1.0, 2.0, 3.0]
+
+
+def test_what_came_to_wait_and_what_waits_no_longer_is_noted() -> None:
+    waiting = Waiting()
+    waiting.changed.begin(())
+    waiting.add([Query("one"), Query("two")], [1.0, 2.0])
+    assert waiting.changed.take(10) == [0, 1]
+    waiting.clear()
+    assert waiting.changed.take(10) == [0, 1]
+    assert (len(waiting), waiting.entry(0)) == (0, None)
 
 
 @pytest.mark.parametrize("picture", [PICTURE, PICTURE.tolist(), PICTURE[:, :, 0] / 255])

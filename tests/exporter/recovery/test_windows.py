@@ -103,10 +103,10 @@ def known(run: Run) -> list:
     found = suspicion(run)
     return [
         [line for line in lines(found, 1000.0, str) if line[0] != "client_suspicion_ratio" or line[1]],
-        found.clients(1000.0),
-        found.clusters(),
-        found.suggestions(),
-        found.window_queries(),
+        found.read.clients(1000.0),
+        found.read.clusters(),
+        found.read.suggestions(),
+        found.read.window_queries(),
     ]
 
 
@@ -126,8 +126,8 @@ def test_levels_alarms_and_counts_go_on_after_each_kill(
         run.kill()
     last = live(tmp_path / "killed", config_of_rows)
     assert known(last) == known(whole)
-    assert suspicion(last).alarms["variants"] >= 2
-    assert suspicion(last).level("attacker 1", 1000.0) == "severe"
+    assert suspicion(last).counts.alarms["variants"] >= 2
+    assert suspicion(last).read.level("attacker 1", 1000.0) == "severe"
 
 
 def test_an_erased_client_is_on_no_disk_once_two_snapshots_were_taken(tmp_path: Path, config_of_rows: Config) -> None:

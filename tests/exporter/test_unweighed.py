@@ -8,7 +8,7 @@ import pytest
 from detectors import Query
 from exporter.config import Config
 from exporter.models import Models, WatchedModel
-from exporter.weighing import CLIENTS, PART, Unweighed, weigh
+from exporter.unweighed import CLIENTS, PART, Unweighed, weigh
 from tests.exporter.conftest import CONFIDENCE, SURE, UNSURE
 from tests.exporter.metrics.conftest import to_query
 from tests.exporter.traffic import WARM_UP, natural, repeats
@@ -62,7 +62,7 @@ def test_what_waits_is_weighed_in_parts_model_by_model_in_order(config: Build) -
 
 def test_it_is_due_when_it_is_enough_or_has_waited_long_enough(config: Build, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [100.0]
-    monkeypatch.setattr("exporter.weighing.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("exporter.unweighed.time.monotonic", lambda: clock[0])
     model, unweighed = watched(config(CONFIDENCE)), Unweighed()
     assert not unweighed.is_due()
     unweighed.add(model, [Query("a")] * (PART - 1))

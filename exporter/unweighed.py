@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from detectors import Query
-from exporter.clients.suspicion import Alarmed
+from exporter.clients import Alarmed
 from exporter.models import WatchedModel
 
 log = logging.getLogger(__name__)
@@ -69,4 +69,4 @@ def weigh(model: WatchedModel, queries: Sequence[Query], seconds: defaultdict[st
         model.suspicion_errors += len(queries)
         log.error("clients could not be judged", extra={"model": model.name, "error": type(error).__name__})
     seconds[CLIENTS] += time.thread_time() - begun
-    return model.suspicion.take_news()
+    return model.suspicion.counts.take_news()
