@@ -20,6 +20,9 @@ class Waiting:
     def __init__(self) -> None:
         self.queries: list[Query] = []
         self.times: list[float] = []
+        #: of the contents of the first of them, and by key the input
+        self.keys: list[int | None] = []
+        self._inputs: dict[int, Any] = {}
         self.changed = Changed()
 
     def __len__(self) -> int:
@@ -32,18 +35,43 @@ class Waiting:
         self.queries += map(bounded, queries)
         self.times += times
 
-    def share(self, places: Sequence[int], keys: Sequence[int]) -> None:
-        """Hold the inputs at these places once where their content is the same. keys: of the contents."""
-        first: dict[int, Any] = {}
-        for place, key in zip(places, keys, strict=True):
-            query = self.queries[place]
-            query.input_data = first.setdefault(key, query.input_data)
+    def know(self, keys: Sequence[int | None]) -> None:
+        """The keys of the contents of those that came since the last time; None where one cannot be read.
+
+        Inputs of the same content are held once.
+        """
+        for query, key in zip(self.queries[len(self.keys) :], keys, strict=True):
+            if key is not None:
+                query.input_data = self._inputs.setdefault(key, query.input_data)
+        self.keys += keys
+
+    @property
+    def different(self) -> int:
+        """Contents that are known to differ."""
+        return len(self._inputs)
+
+    def drop_repeats(self, count: int) -> None:
+        """Let go of so many of the oldest that are repeats or cannot be read."""
+        seen: set[int] = set()
+        kept: list[int] = []
+        for place, key in enumerate(self.keys):
+            is_first = key is not None and key not in seen
+            if is_first or not count:
+                kept.append(place)
+            else:
+                count -= 1
+            seen.update(() if key is None else (key,))
+        for place in self.held():
+            self.changed.note(place)
+        self.queries, self.times = [self.queries[n] for n in kept], [self.times[n] for n in kept]
+        self.keys = [self.keys[n] for n in kept]
 
     def clear(self) -> None:
         """Nothing waits any longer."""
         for place in self.held():
             self.changed.note(place)
-        self.queries, self.times = [], []
+        self.queries, self.times, self.keys = [], [], []
+        self._inputs.clear()
 
     def held(self) -> range:
         """The places."""

@@ -71,23 +71,28 @@ class Suspicion:
     def _warm_up(self, queries: Sequence[Query], times: Sequence[float]) -> list[Verdict]:
         waiting = self.memory.waiting
         waiting.add(queries, times)
-        if not len(waiting) % warm_up.LEAST and self._is_enough(waiting):
+        if not len(waiting) % warm_up.LEAST:
+            self._look_at_first(waiting)
+        return [Verdict("warming_up")] * len(queries)
+
+    def _look_at_first(self, waiting: Waiting) -> None:
+        """Learn from the first queries; few different ones between many of a probe do not show what is natural."""
+        new = waiting.queries[len(waiting.keys) :]
+        _, found, readable = self._contents(new)
+        keys: list[int | None] = [None] * len(new)
+        for place, key in zip(readable, found.tolist(), strict=True):
+            keys[place] = key
+        waiting.know(keys)
+        if waiting.different >= warm_up.DIFFERENT:
             learned, when = waiting.queries, waiting.times
             try:
                 self.calibrate(learned)
-            except ValueError:  # nothing that can be read, or a probe alone: begin anew
+            except Exception:  # begin anew, so that no more than the most wait
                 waiting.clear()
-            else:
-                self._take_in(learned, when)
-        return [Verdict("warming_up")] * len(queries)
-
-    def _is_enough(self, waiting: Waiting) -> bool:
-        """Whether to learn from these: few different ones between many of a probe do not show what is natural."""
-        _, keys, readable = self._contents(waiting.queries)
-        if len(waiting) >= warm_up.MOST or len(set(keys.tolist())) >= warm_up.DIFFERENT:
-            return True
-        waiting.share(readable, keys.tolist())
-        return False
+                raise
+            self._take_in(learned, when)
+        elif len(waiting) >= warm_up.MOST:
+            waiting.drop_repeats(warm_up.LEAST)
 
     def _take_in(self, queries: Sequence[Query], times: Sequence[float]) -> None:
         """The queries of a live warm-up enter the windows."""

@@ -18,7 +18,7 @@ from detectors.out_of_distribution import BEYOND, NEIGHBOURS, Reach
 from detectors.yardstick import Yardstick
 from exporter.clients.bits import BITS, is_off, natural_rate
 
-#: queries that are learned from; a live warm-up looks after every LEAST whether so many of them are different
+#: queries that are learned from; a live warm-up looks after every LEAST whether so many of the last are different
 LEAST, MOST, DIFFERENT = 200, 1_000, 100
 #: what a calibration is refused below, and how many of its queries must be different
 FEWEST, FEWEST_DIFFERENT = 20, NEIGHBOURS + 1

@@ -12,6 +12,7 @@ import requests
 
 from exporter.demo.stack import Stack
 from exporter.metrics.families import FAMILIES, PREFIX
+from tests.exporter.traffic import WORDS
 from tests.stack.processes import ROOT, Alertmanager, Prometheus, Server, eventually, free_port
 from tests.stack.sinks import Mails, Posts, texts
 
@@ -117,8 +118,8 @@ def test_attacks_by_push_and_by_file_are_notified_with_their_numbers_and_resolve
     random = Random(5)  # from one distribution: a number that grows and grows is another finding
 
     def calm() -> bool:
-        number = seen["batches"] = seen["batches"] + 1
-        exporter.push([{"model": "pushed", "client": "alice", "input": f"{number}-{n}"} for n in range(20)])
+        texts = [" ".join(random.choices(WORDS, k=12)) for _ in range(20)]
+        exporter.push([{"model": "pushed", "client": "alice", "input": text} for text in texts])
         rows = [{"a": random.gauss(1, 1), "b": random.gauss(2, 1)} for _ in range(20)]
         exporter.push([{"model": "dropped", "client": "alice", "input": row} for row in rows])
         return all(told(mail, "resolved", model) for model in ("pushed", "dropped"))

@@ -120,12 +120,14 @@ def test_a_long_warm_up_holds_what_is_the_same_once() -> None:
     assert [query.input_data for query in model.memory.waiting.queries] == texts
 
 
-def test_a_model_that_is_asked_few_things_learns_from_the_most() -> None:
+@pytest.mark.parametrize("size", [1, 1000])
+def test_a_model_that_is_asked_few_things_goes_on_warming_up_until_there_are_enough(size: int) -> None:
     model = Suspicion(Clients(), 7)
-    rows = natural(30) * 40
-    levels = [verdict.level for verdict in observe(model, rows)]
-    assert levels.count("warming_up") == MOST
-    assert model.read.warm_up_ratio() == 1.0
+    assert {verdict.level for verdict in observe(model, natural(30) * 60, size)} == {"warming_up"}
+    assert len(model.memory.waiting) <= MOST
+    assert model.memory.waiting.different == 30
+    later = natural(2 * LEAST, seed=4, start=1e4)
+    assert [verdict.level for verdict in observe(model, later, size)].count("warming_up") == LEAST
 
 
 def test_a_model_that_is_asked_one_thing_only_goes_on_warming_up() -> None:
