@@ -92,7 +92,7 @@ class Suspicion:
                 raise
             self._take_in(learned, when)
         elif len(waiting) >= warm_up.MOST:
-            waiting.drop_repeats(warm_up.LEAST)
+            waiting.drop_repeats(warm_up.MOST - warm_up.LEAST)
 
     def _take_in(self, queries: Sequence[Query], times: Sequence[float]) -> None:
         """The queries of a live warm-up enter the windows."""
