@@ -15,7 +15,6 @@ def main() -> None:
     for rows in (
         library.rows,
         http.push_rows,
-        http.part_rows,
         http.detect_rows,
         http.sample_rows,
         exposition.rows,

@@ -3,7 +3,6 @@
 import json
 import statistics
 import subprocess
-from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -21,8 +20,21 @@ limits: {queue_queries: 200000}
 """
 DETECT_CONFIG = "models: [{name: bench, detectors: [{confidence: {threshold: 0.8}}]}]"
 ROUNDS = 5
-#: of a thousand queries each, where clients are judged: a text takes a quarter of a millisecond
-CLIENT_REQUESTS = 10
+#: by the end of the name of a row: what is configured besides, whether queries have ids, requests a round, and the
+#: target. Where clients are judged a text takes up to a quarter of a millisecond: fewer are sent
+PUSHES: dict[str, tuple[str, bool, int, float | None]] = {
+    "": ("", False, 10, 3.5),
+    ", each with an id": ("", True, 10, None),
+    ", detectors alone": ("defaults: {clients: {enabled: false}}", False, 100, 3.5),
+    ", detectors alone, each with an id": ("defaults: {clients: {enabled: false}}", True, 100, None),
+    ", detectors alone, no drift": ("defaults: {clients: {enabled: false}, drift: false}", False, 100, None),
+    ", detectors alone, no drift, no history": (
+        "defaults: {clients: {enabled: false}, drift: false}\nhistory: {enabled: false}",
+        False,
+        100,
+        None,
+    ),
+}
 
 
 def _body(rng: np.random.Generator, lines: int, with_id: bool) -> bytes:
@@ -57,64 +69,43 @@ def _cpu_each(
 
 
 def push_rows() -> list[Row]:
-    """µs of CPU a query for `POST /api/v1/queries` with 1,000 lines."""
+    """µs of CPU a query for `POST /api/v1/queries` with 1,000 lines, in turns with bare uvicorn, way by way."""
     rng = np.random.default_rng(0)
     rows = []
-    with vedette(PUSH_CONFIG) as (process, port), bare_uvicorn() as (bare, bare_port):
-        for with_id in (False, True):
+    for name, (more, with_id, count, target) in PUSHES.items():
+        with vedette(f"{PUSH_CONFIG}{more}\n") as (process, port), bare_uvicorn() as (bare, bare_port):
             figures, limits = [], []
             for _ in range(ROUNDS + 1):
-                requests = [request("/api/v1/queries", _body(rng, 1000, with_id)) for _ in range(CLIENT_REQUESTS)]
+                requests = [request("/api/v1/queries", _body(rng, 1000, with_id)) for _ in range(count)]
                 figures.append(_cpu_each(process, port, requests, 1, b"202", queued=True) / 1000)
-                limits.append(_cpu_each(bare, bare_port, requests * 10, 1, b"200") / 1000)
-            rows.append(
-                Row(
-                    name="POST /api/v1/queries, 1,000 lines" + (", each with an id" if with_id else ""),
-                    measured=statistics.median(figures[1:]),
-                    unit="µs/query",
-                    limit=statistics.median(limits[1:]),
-                    limit_of="bare uvicorn",
-                    target=None if with_id else 3.5,
-                )
+                limits.append(_cpu_each(bare, bare_port, requests[:10] * 10, 1, b"200") / 1000)
+        rows.append(
+            Row(
+                name=f"POST /api/v1/queries, 1,000 lines{name}",
+                measured=statistics.median(figures[1:]),
+                unit="µs/query",
+                limit=statistics.median(limits[1:]),
+                limit_of="bare uvicorn",
+                target=target,
             )
+        )
     return rows
 
 
-#: what is switched off, by the name of the row
-WITHOUT = {
-    "no clients": "defaults: {clients: {allow: [c1]}}",
-    "no clients, no drift": "defaults: {clients: {allow: [c1]}, drift: false}",
-    "no clients, no drift, no history": "defaults: {clients: {allow: [c1]}, drift: false}\nhistory: {enabled: false}",
-}
-
-
-def part_rows() -> list[Row]:
-    """µs of CPU a pushed query with parts of the judging switched off."""
-    rng = np.random.default_rng(0)
-    figures: dict[str, list[float]] = {name: [] for name in WITHOUT}
-    with ExitStack() as running:
-        started = {name: running.enter_context(vedette(f"{PUSH_CONFIG}{off}\n")) for name, off in WITHOUT.items()}
-        for _ in range(ROUNDS + 1):
-            requests = [request("/api/v1/queries", _body(rng, 1000, False)) for _ in range(100)]
-            for name, (process, port) in started.items():
-                figures[name].append(_cpu_each(process, port, requests, 1, b"202", queued=True) / 1000)
-    return [
-        Row(name=f"POST /api/v1/queries, {name}", measured=statistics.median(each[1:]), unit="µs/query")
-        for name, each in figures.items()
-    ]
-
-
 def detect_rows() -> list[Row]:
-    """CPU of `POST /detect` over 16 connections as a multiple of bare uvicorn."""
+    """CPU of `POST /detect` over 16 connections as a multiple of bare uvicorn: as it is, and with detectors alone."""
     body = json.dumps({"model": "bench", "input": "hello", "output": [0.7, 0.1, 0.1, 0.1]}).encode()
     requests = [request("/detect", body)] * 10_000
-    figures, limits = [], []
-    with vedette(DETECT_CONFIG) as (process, port), bare_uvicorn() as (bare, bare_port):
-        for _ in range(ROUNDS + 1):
-            figures.append(_cpu_each(process, port, requests, 16, b"200"))
-            limits.append(_cpu_each(bare, bare_port, requests, 16, b"200"))
-    name = "POST /detect, 16 connections, confidence"
-    return [in_turns(name, "µs/request", figures[1:], limits[1:], limit_of="bare uvicorn", target_ratio=2.0)]
+    rows = []
+    for name, more in (("", ""), (", detectors alone", "\ndefaults: {clients: {enabled: false}}")):
+        figures, limits = [], []
+        with vedette(DETECT_CONFIG + more) as (process, port), bare_uvicorn() as (bare, bare_port):
+            for _ in range(ROUNDS + 1):
+                figures.append(_cpu_each(process, port, requests, 16, b"200"))
+                limits.append(_cpu_each(bare, bare_port, requests, 16, b"200"))
+        name = f"POST /detect, 16 connections, confidence{name}"
+        rows.append(in_turns(name, "µs/request", figures[1:], limits[1:], limit_of="bare uvicorn", target_ratio=2.0))
+    return rows
 
 
 def sample_rows() -> list[Row]:
