@@ -13,5 +13,10 @@ def settle() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD, 20, 20)
+    give_back()
+
+
+def give_back() -> None:
+    """Give the system what is free between pieces in use: without this, much that comes and goes looks like a leak."""
     if sys.platform == "linux":
         ctypes.CDLL(None).malloc_trim(0)

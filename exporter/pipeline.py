@@ -39,6 +39,8 @@ log = logging.getLogger(__name__)
 
 #: queries that are judged together at most: bounds how long a small delivery waits behind a large one
 BATCH = 1_000
+#: judged queries whose evidence waits while others wait to be judged, at most
+UNWEIGHED = 2_000
 #: how far ahead of ours the clock of a sender may be before it is told of
 FUTURE_SECONDS = 60.0
 #: upper bounds in seconds of the buckets of the time from receipt to judgement
@@ -214,8 +216,7 @@ class Pipeline:
         while deliveries := self._take():
             begun = time.monotonic()
             self._judge_deliveries(deliveries)
-            if self._unweighed.is_due():
-                self._weigh_all()
+            self._weigh_what_is_due()
             done = sum(delivery.records for delivery in deliveries)
             if done >= 100:  # small batches say little about the rate
                 self.rate = 0.8 * self.rate + 0.2 * done / max(time.monotonic() - begun, 1e-6)
@@ -307,6 +308,16 @@ class Pipeline:
 
     # -- the evidence on clients
 
+    def _weigh_what_is_due(self) -> None:
+        """Weigh while nothing waits to be judged, so that who asks waits for one part at most; or too much is left."""
+        while self._unweighed.is_due():
+            with self._guard:
+                someone_waits = self._is_next_written()
+            if someone_waits and self._unweighed.queries < UNWEIGHED:
+                return
+            with self.lock:
+                self._weigh_part()
+
     def _weigh_all(self) -> None:
         while self._unweighed.queries:
             with self.lock:
@@ -324,6 +335,8 @@ class Pipeline:
 
         parts: of PART queries that are weighed now at most, for whoever would rather see a little less than wait.
         """
+        if parts is None:  # most of it without keeping others waiting
+            self._weigh_all()
         with self.lock:
             while self._unweighed.queries and parts != 0:
                 self._weigh_part()

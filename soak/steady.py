@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -93,8 +94,12 @@ def steady(seconds: float = 600.0, share: float = 0.8, fill: int = FILL) -> Repo
         report.figure("pushes by status", dict(pushed.bodies))
         report.figure("/detect by status", dict(detect.statuses))
         report.figure("/detect p50, p99, max", _quantiles(detect.seconds))
-        slope = _slope([point for point in memory if point[0] >= after])
+        # a snapshot takes memory and gives it back, every minute: what stays is what the least of a while tells
+        low, high = _by_tenth(memory, min), _by_tenth(memory, max)
+        slope = _slope([point for point in low if point[0] >= after])
         report.figure("resident memory at start, end", f"{memory[0][1] / MIB:.1f}, {memory[-1][1] / MIB:.1f} MiB")
+        report.figure("least in each tenth of the time", f"{_mebibytes(low)} MiB")
+        report.figure("most in each tenth of the time", f"{_mebibytes(high)} MiB")
         report.figure(f"its slope after {after:.0f} s", f"{slope / MIB:+.3f} MiB a minute")
         report.figure("descriptors at start, end, most", f"{descriptors[0]}, {descriptors[-1]}, {max(descriptors)}")
         report.figure("written", f"{(service.written_bytes() - written) / MIB / lasted * 60:.0f} MiB a minute")
@@ -171,6 +176,16 @@ def _memory(service: Service, seconds: float) -> tuple[list[tuple[float, int]], 
         descriptors.append(service.descriptors())
         time.sleep(1.0)
     return memory, descriptors
+
+
+def _by_tenth(points: list[tuple[float, int]], which: Callable[[list[int]], int]) -> list[tuple[float, int]]:
+    """The least or the most of each tenth of the time, at its middle."""
+    parts = [part.tolist() for part in np.array_split(np.array(points), 10)]
+    return [(float(np.mean([time_ for time_, _ in part])), which([int(size) for _, size in part])) for part in parts]
+
+
+def _mebibytes(points: list[tuple[float, int]]) -> str:
+    return " ".join(f"{size / MIB:.0f}" for _, size in points)
 
 
 def _slope(points: list[tuple[float, int]]) -> float:

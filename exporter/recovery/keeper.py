@@ -17,6 +17,7 @@ import msgspec
 from exporter import record
 from exporter.config import Config
 from exporter.delivery import Delivery
+from exporter.memory import give_back
 from exporter.models import Models
 from exporter.pipeline import Pipeline
 from exporter.recovery.remembered import DamagedIds, Remembered
@@ -178,6 +179,7 @@ class Keeper:
     def _run(self, interval: float) -> None:
         while not self._stopping.wait(interval):
             self.save()
+            give_back()  # what the copies took
 
     def save(self) -> bool:
         """Write a snapshot and let go of what the journal holds from before the one that is kept besides it."""

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from itertools import accumulate
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from exporter.config import Config, DetectorConfig, Model, OwnDrift, OwnDriftRef
 from exporter.delivery import Delivery, Outcome
 from exporter.formats.feedback import Truth
 from exporter.models import Models
-from exporter.pipeline import BATCH, CANARY, DELAY_BUCKETS, Pipeline
+from exporter.pipeline import BATCH, CANARY, DELAY_BUCKETS, UNWEIGHED, Pipeline
 from exporter.unweighed import PART
 from tests.exporter.conftest import SURE, UNSURE, Clock, LengthDetector
 from tests.stack.processes import eventually
@@ -203,6 +204,22 @@ def test_much_is_weighed_in_parts_in_the_order_in_which_it_came(make: Make, monk
     pipeline.judge([Delivery("push", queries, received=1_000_000.0)])
     assert sizes == [PART, PART, 5]
     assert ids == [query.id for query in queries]
+
+
+def test_who_waits_to_be_judged_goes_before_the_evidence_until_that_has_waited_enough(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = make()
+    model, events = pipeline.models.of(None), []
+    monkeypatch.setattr(model.suspicion, "observe", lambda queries, _: events.append(("weighed", len(queries))))
+    for _ in range(8):
+        pipeline.offer(deliver(BATCH // 2, done=lambda _: events.append(("judged", BATCH // 2))))
+    pipeline.start()
+    assert pipeline.stop(30)
+    waiting = list(accumulate(count if what == "judged" else -count for what, count in events))
+    assert events.index(("weighed", PART)) == UNWEIGHED // (BATCH // 2)
+    assert max(waiting) < UNWEIGHED + BATCH
+    assert waiting[-1] == 0
 
 
 # -- judging

@@ -44,7 +44,7 @@ def test_weighing_takes_time_that_is_counted_and_tells_of_a_client_in_alarm_once
     assert weigh(model, sent[:1], seconds) == []
 
 
-def test_what_waits_is_weighed_in_parts_model_by_model_in_order(config: Build) -> None:
+def test_what_waits_is_weighed_in_parts_each_model_in_its_turn_and_its_queries_in_order(config: Build) -> None:
     one, other = watched(config(CONFIDENCE)), watched(config(CONFIDENCE))
     unweighed, seconds = Unweighed(), defaultdict[str, float](float)
     seen: dict[WatchedModel, list[str | None]] = {one: [], other: []}
@@ -56,7 +56,7 @@ def test_what_waits_is_weighed_in_parts_model_by_model_in_order(config: Build) -
     left = []
     while unweighed.weigh_part(seconds) is not None:
         left.append(unweighed.queries)
-    assert left == [4, 1, 0]
+    assert left == [4, 3, 0]
     assert seen == {one: [str(n) for n in range(PART + 3)], other: ["b"]}
 
 
