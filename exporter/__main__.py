@@ -166,7 +166,7 @@ def _days(text: str) -> float:
 
 def _duration(text: str) -> float:
     """Seconds from a text such as 90d. Raises what argparse expects."""
-    from exporter.units import duration
+    from exporter.config.units import duration
 
     try:
         if seconds := float(duration(text)):

@@ -41,7 +41,6 @@ from exporter.canary import Canary
 from exporter.config import Config
 from exporter.config_change import Change, difference
 from exporter.config_file import ConfigError, check
-from exporter.fast_detect import FastDetect, protocol
 from exporter.formats import custom, drift, feedback, inference
 from exporter.health.inferences import Growth
 from exporter.history.alertmanager import Alertmanager
@@ -49,16 +48,18 @@ from exporter.history.judged import Judged
 from exporter.history.noticed import Noticed
 from exporter.history.reconciler import Reconciler
 from exporter.history.recorder import Recorder
+from exporter.http.fast_detect import FastDetect, protocol
+from exporter.http.protocol import Connections
+from exporter.http.server import SAMPLE_PATHS, HotPaths
+from exporter.http.tls import WebFile
 from exporter.ledger import Ledger
 from exporter.metrics.collector import VedetteCollector
 from exporter.metrics.exposed import Exposed
 from exporter.models import Models
 from exporter.pipeline import Pipeline
-from exporter.protocol import Connections
 from exporter.pseudonyms import pseudonyms
 from exporter.recovery.keeper import Keeper
 from exporter.registration import NotReady, Registration, Registrations, Wrong, listed
-from exporter.server import SAMPLE_PATHS, HotPaths
 from exporter.sources.detect import DetectIntake
 from exporter.sources.drop.directory import DropDirectory
 from exporter.sources.duplicates import Duplicates
@@ -66,7 +67,6 @@ from exporter.sources.push import PushIntake
 from exporter.sources.samples import SampleIntake, joined, room_in
 from exporter.storage.journal import Journal
 from exporter.storage.secret import kept_secret
-from exporter.tls import WebFile
 from exporter.web.guard import with_headers
 
 log = logging.getLogger(__name__)

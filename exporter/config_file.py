@@ -8,12 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from detectors import get_detector, list_detectors
-from exporter import yaml_lines
 from exporter.access.check import problems as access_problems
-from exporter.config import AlertShare, Config, DetectorConfig, detector_name, overlaid
-from exporter.learned_config import problems as anomaly_problems
-from exporter.records import unknown
-from exporter.yaml_lines import Document, Path, Problem, Report
+from exporter.config import AlertShare, Config, DetectorConfig, detector_name, overlaid, yaml_lines
+from exporter.config.anomalies import problems as anomaly_problems
+from exporter.config.records import unknown
+from exporter.config.yaml_lines import Document, Path, Problem, Report
 
 
 class ConfigError(ValueError):

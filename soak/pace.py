@@ -88,12 +88,12 @@ def _push_one(
                 due += each / rate
                 stopping.wait(max(due - time.monotonic(), 0.0))
             answer = http.post(url + PUSH, data=body, timeout=60)
+            while not rate and answer.status_code == 429 and not stopping.wait(0.1):  # all of it is to come in
+                answer = http.post(url + PUSH, data=body, timeout=60)
             with lock:
                 pushed.queries[answer.status_code] += each
                 pushed.bodies[answer.status_code] += 1
                 pushed.without_retry_after += answer.status_code == 429 and "Retry-After" not in answer.headers
-            if not rate and answer.status_code == 429:
-                stopping.wait(0.1)
 
 
 def line(name: str, has_id: bool = True) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 
 from exporter.anomalies.blocks import Labels, Points
 from exporter.anomalies.series import ORDINARY
-from exporter.learned_config import WEEK, Context
+from exporter.config.anomalies import WEEK, Context
 
 log = logging.getLogger(__name__)
 #: how long an event lasts that nobody gave an end

@@ -13,7 +13,7 @@ from exporter.anomalies.learning import described
 from exporter.anomalies.log import AnomalyLog
 from exporter.anomalies.series import WatchedSeries
 from exporter.anomalies.watched import WatchedQuery
-from exporter.learned_config import DAY
+from exporter.config.anomalies import DAY
 from exporter.metrics.families import FAMILIES, PREFIX
 from exporter.metrics.page import Block
 from exporter.models import label_value

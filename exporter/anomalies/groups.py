@@ -14,7 +14,7 @@ from exporter.anomalies.blocks import Points, series_id
 from exporter.anomalies.course import Judged
 from exporter.anomalies.series import WatchedSeries
 from exporter.anomalies.watched import WatchedQuery
-from exporter.learned_config import SeverityLevels
+from exporter.config.anomalies import SeverityLevels
 
 #: residuals that a group is learned from, the newest, and how many there have to be
 LEARNED_POINTS, LEAST_POINTS = 10_080, 500

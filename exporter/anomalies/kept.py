@@ -21,7 +21,7 @@ from detectors.series.contexts import without_season
 from exporter.anomalies.blocks import Points
 from exporter.anomalies.series import ORDINARY
 from exporter.anomalies.watched import Trained, TrainedSeries
-from exporter.learned_config import ResolvedQuery
+from exporter.config.anomalies import ResolvedQuery
 
 log = logging.getLogger(__name__)
 FORMAT = "vedette baselines 1"

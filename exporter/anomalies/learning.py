@@ -16,7 +16,7 @@ from exporter.anomalies.events import Ranges
 from exporter.anomalies.log import Span
 from exporter.anomalies.series import ORDINARY
 from exporter.anomalies.watched import ContextsOf, Trained, TrainedSeries
-from exporter.learned_config import ResolvedQuery
+from exporter.config.anomalies import ResolvedQuery
 
 log = logging.getLogger(__name__)
 #: newest points whose residuals are kept for a group: two days of minutes

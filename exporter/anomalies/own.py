@@ -18,7 +18,7 @@ from prometheus_client.core import Metric
 
 from exporter.anomalies.blocks import Labels, Points, ReadError, floor, series_id
 from exporter.anomalies.presets import VEDETTE
-from exporter.learned_config import STEP_SECONDS, WEEK, AnomalyQuery, ResolvedQuery
+from exporter.config.anomalies import STEP_SECONDS, WEEK, AnomalyQuery, ResolvedQuery
 
 MODELS = 100
 #: points a series, and minutes between two writes to the disk

@@ -5,7 +5,7 @@ machine is no incident, however rare it is.
 Windows are 5m: at least four scrapes at the usual minute. Change one by writing a query of the same name.
 """
 
-from exporter.learned_config import AnomalyQuery
+from exporter.config.anomalies import AnomalyQuery
 
 NODE = (
     AnomalyQuery(

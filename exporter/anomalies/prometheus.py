@@ -17,7 +17,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from exporter.anomalies.blocks import Labels, Points, ReadError, chunks, joined, series_id
-from exporter.learned_config import PrometheusServer, ResolvedQuery
+from exporter.config.anomalies import PrometheusServer, ResolvedQuery
 from exporter.promql import COUNTER_ENDINGS, is_raw, raw_counter, selections
 
 #: points a series and samples in all of one answer: Prometheus refuses more than 11,000 points, and half a million

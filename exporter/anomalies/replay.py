@@ -12,7 +12,7 @@ from exporter.anomalies.groups import Groups, Member
 from exporter.anomalies.learning import Source, learn
 from exporter.anomalies.log import AnomalyLog
 from exporter.anomalies.watched import WatchedQuery, ordinary_times
-from exporter.learned_config import DAY, LearnedNormal, ResolvedQuery
+from exporter.config.anomalies import DAY, LearnedNormal, ResolvedQuery
 from exporter.promql import window
 
 

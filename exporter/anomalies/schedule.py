@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from hashlib import blake2b
 from zoneinfo import ZoneInfo
 
-from exporter.learned_config import DAY, Training
+from exporter.config.anomalies import DAY, Training
 
 
 def spread(name: str, seconds: float) -> float:

@@ -7,7 +7,7 @@ from detectors.series import Baseline, Explanation, Judgement, explain
 from exporter.anomalies.alarm import Alarm, Change
 from exporter.anomalies.blocks import Labels, Points
 from exporter.anomalies.course import Course, Judged
-from exporter.learned_config import ResolvedQuery
+from exporter.config.anomalies import ResolvedQuery
 
 #: the baseline of the ordinary time, as opposed to those of contexts
 ORDINARY = ""

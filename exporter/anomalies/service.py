@@ -30,7 +30,7 @@ from exporter.anomalies.prometheus import Prometheus
 from exporter.anomalies.schedule import last_due, spread
 from exporter.anomalies.watched import Block as Read
 from exporter.anomalies.watched import ContextsOf, Trained, WatchedQuery
-from exporter.learned_config import AnomalyQuery, LearnedNormal, ResolvedQuery
+from exporter.config.anomalies import AnomalyQuery, LearnedNormal, ResolvedQuery
 from exporter.metrics.page import Block
 from exporter.promql import window
 

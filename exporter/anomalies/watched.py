@@ -22,7 +22,7 @@ from exporter.anomalies.blocks import (
 )
 from exporter.anomalies.course import Course, Judged
 from exporter.anomalies.series import ORDINARY, WatchedSeries, explained, judged
-from exporter.learned_config import WEEK, ResolvedQuery
+from exporter.config.anomalies import WEEK, ResolvedQuery
 
 Block = Mapping[str, tuple[Labels, Points]]
 #: the contexts of times: str objects (n,)

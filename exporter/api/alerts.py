@@ -12,8 +12,8 @@ from fastapi.responses import JSONResponse
 from exporter import body
 from exporter.api import asked as ask
 from exporter.api.asked import HOURS, LIMIT, MODEL, Format, Plain
+from exporter.config.units import duration
 from exporter.history.recorder import Recorder
-from exporter.units import duration
 
 if TYPE_CHECKING:
     from exporter.history.alert_book import AlertBook, KeptAlert

@@ -20,9 +20,9 @@ from exporter.anomalies.kept import Unusable
 from exporter.anomalies.series import WatchedSeries
 from exporter.anomalies.service import AnomalyService
 from exporter.anomalies.watched import WatchedQuery
+from exporter.config.anomalies import NAME
 from exporter.history.recorder import Recorder
 from exporter.labels import label_value
-from exporter.learned_config import NAME
 from exporter.version import VERSION
 
 Severity = Literal["low", "medium", "high", "critical"]

@@ -10,10 +10,10 @@ from fastapi.responses import StreamingResponse
 
 from exporter.api import asked as ask
 from exporter.api.asked import HOURS, LIMIT, MODEL, Format, Plain
+from exporter.config.units import duration
 from exporter.history.minutes import RESOURCES
 from exporter.history.recorder import Recorder
 from exporter.history.rows import ROWS, Drift, InferenceSample, Kind
-from exporter.units import duration
 
 if TYPE_CHECKING:
     from exporter.history.reads import Window

@@ -17,7 +17,7 @@ from exporter.anomalies.replay import replay_together
 from exporter.anomalies.service import expanded
 from exporter.commands import Failure
 from exporter.commands.check import read_config
-from exporter.learned_config import DAY, WEEK, AnomalyQuery, LearnedNormal, ResolvedQuery
+from exporter.config.anomalies import DAY, WEEK, AnomalyQuery, LearnedNormal, ResolvedQuery
 from exporter.promql import ExpressionError, check
 
 

@@ -14,7 +14,7 @@ from detectors.series.walk import Walked
 from exporter import series_file
 from exporter.commands import Failure
 from exporter.commands.check import read_config
-from exporter.learned_config import LearnedNormal
+from exporter.config.anomalies import LearnedNormal
 from exporter.series_file import Series, SeriesError
 
 #: points from which a bar shows how far it is, and its length

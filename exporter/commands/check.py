@@ -5,8 +5,8 @@ import argparse
 from exporter.commands import Failure
 from exporter.config import Config
 from exporter.config_file import ConfigError, load
-from exporter.tls import WebFile
-from exporter.web_config import warnings
+from exporter.http.tls import WebFile
+from exporter.http.web_config import warnings
 
 
 def read_config(path: str | None) -> Config:

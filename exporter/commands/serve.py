@@ -11,10 +11,10 @@ from exporter.access import AccessError
 from exporter.commands import Failure
 from exporter.commands.check import check, read_config, read_web
 from exporter.config_file import load
+from exporter.http.web_config import warnings
 from exporter.logs import set_up_logging
 from exporter.memory import settle
 from exporter.storage.journal import StateInUse
-from exporter.web_config import warnings
 
 log = logging.getLogger(__name__)
 #: after so long the judging thread lets others on: health and metrics are answered under overload too

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from exporter.records import Form, text_that
+from exporter.config.records import Form, text_that
 
 #: the label value under which models beyond the limit are counted together
 RESERVED_MODEL = "other"

@@ -8,9 +8,9 @@ from typing import Any, Self
 import msgspec
 
 from exporter.config.forms import Count, Profile, Ratio, Season, Text
-from exporter.records import Record, shown
-from exporter.units import Seconds
-from exporter.yaml_lines import Path, Report
+from exporter.config.records import Record, shown
+from exporter.config.units import Seconds
+from exporter.config.yaml_lines import Path, Report
 
 
 class AlertShare(Record, frozen=True, kw_only=True):

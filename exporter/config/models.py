@@ -4,8 +4,8 @@ from typing import Literal
 
 from exporter.config.forms import CustomName, Environment, LabelName, Modality, ModelName, Price, Ratio, Share
 from exporter.config.judging import DetectorConfig, OwnAlertShare, OwnClients, OwnDrift
-from exporter.records import Record
-from exporter.units import Seconds
+from exporter.config.records import Record
+from exporter.config.units import Seconds
 
 
 class Thresholds(Record, frozen=True, kw_only=True):

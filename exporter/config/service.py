@@ -3,8 +3,8 @@
 from typing import Literal
 
 from exporter.config.forms import Address, Count, DatabaseUrl, Origin, Rate, Text
-from exporter.records import Record
-from exporter.units import Bytes, Seconds
+from exporter.config.records import Record
+from exporter.config.units import Bytes, Seconds
 
 
 class DropDirectory(Record, frozen=True, kw_only=True):

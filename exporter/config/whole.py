@@ -4,6 +4,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from exporter.config.anomalies import LearnedNormal
 from exporter.config.forms import Environment, Modality
 from exporter.config.judging import (
     AlertShare,
@@ -20,9 +21,8 @@ from exporter.config.judging import (
     OwnDriftWindow,
 )
 from exporter.config.models import CustomMetric, Model, Objectives, Prices, Thresholds
+from exporter.config.records import Record
 from exporter.config.service import Access, Alerts, External, History, Limits, Sources, Storage
-from exporter.learned_config import LearnedNormal
-from exporter.records import Record
 
 #: detectors that have one kind for each modality, `text_repetition` and so on
 BY_MODALITY = {"repetition": ("text", "image", "tabular"), "similarity": ("text", "image", "tabular")}

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from exporter.body import Receive
-from exporter.tls import WebFile
+from exporter.http.tls import WebFile
 
 Message = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]

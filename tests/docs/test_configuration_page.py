@@ -9,10 +9,10 @@ import pytest
 import yaml
 
 from exporter.config import Config, DetectorConfig, detector_name
+from exporter.config.records import Record, convert, expected
+from exporter.config.yaml_lines import MAX_CHARACTERS, MAX_VALUES
 from exporter.config_change import FIXED
 from exporter.config_file import ConfigError, parse
-from exporter.records import Record, convert, expected
-from exporter.yaml_lines import MAX_CHARACTERS, MAX_VALUES
 
 PAGE = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
 SNIPPETS = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)

@@ -15,8 +15,8 @@ from exporter.body import MEMBERS
 from exporter.clients.memory import MOST_CLIENTS
 from exporter.config import Config, Limits
 from exporter.formats.native import MOST_ATTRIBUTES, NAME_CHARACTERS
+from exporter.http.protocol import HEADER_BYTES, RESERVED
 from exporter.models import CANDIDATES
-from exporter.protocol import HEADER_BYTES, RESERVED
 from exporter.sources.detect import KEPT_ANSWERS
 from tests.exporter.conftest import Exporter, config, serve
 

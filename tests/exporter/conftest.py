@@ -29,17 +29,17 @@ from exporter.api.references import ReferenceDesk
 from exporter.canary import Canary
 from exporter.config import Config, Defaults, DetectorConfig, Limits, Model, Storage
 from exporter.delivery import Delivery
-from exporter.fast_detect import FastDetect, protocol
 from exporter.formats import custom, drift, feedback, inference
 from exporter.history.recorder import Recorder
+from exporter.http.fast_detect import FastDetect, protocol
+from exporter.http.protocol import Connections
+from exporter.http.server import SAMPLE_PATHS, HotPaths
 from exporter.ledger import Ledger
 from exporter.metrics.collector import VedetteCollector
 from exporter.metrics.exposed import Exposed
 from exporter.models import Models
 from exporter.pipeline import Pipeline
-from exporter.protocol import Connections
 from exporter.pseudonyms import AsTheyAre
-from exporter.server import SAMPLE_PATHS, HotPaths
 from exporter.sources.detect import DetectIntake
 from exporter.sources.duplicates import Duplicates
 from exporter.sources.push import PushIntake

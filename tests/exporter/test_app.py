@@ -12,9 +12,9 @@ import requests
 
 from exporter.app import ServeOptions, Service, listen
 from exporter.config import Access, Config, DetectorConfig, DropDirectory, History, Limits, Model, Sources, Storage
+from exporter.config.yaml_lines import Problem
 from exporter.config_file import ConfigError
-from exporter.tls import Web, WebFile
-from exporter.yaml_lines import Problem
+from exporter.http.tls import Web, WebFile
 from tests.exporter.conftest import SURE, UNSURE, samples, session
 
 Build = Callable[..., Config]

@@ -9,7 +9,7 @@ import pytest
 
 from exporter.anomalies.blocks import Labels, Points, ReadError, series_id
 from exporter.anomalies.service import AnomalyService
-from exporter.learned_config import AnomalyQuery, LearnedNormal, PrometheusServer, ResolvedQuery
+from exporter.config.anomalies import AnomalyQuery, LearnedNormal, PrometheusServer, ResolvedQuery
 from tests.exporter.conftest import Clock
 
 STEP, DAY = 60.0, 86_400.0

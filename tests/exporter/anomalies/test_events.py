@@ -7,7 +7,7 @@ import pytest
 
 from exporter.anomalies import events as module
 from exporter.anomalies.events import KEPT_SECONDS, Event, Events, read, told
-from exporter.learned_config import Context
+from exporter.config.anomalies import Context
 from tests.exporter.anomalies.conftest import NOW, STEP, Recorded
 
 TIMES = np.arange(NOW, NOW + 5 * STEP, STEP)

@@ -6,7 +6,7 @@ import numpy as np
 
 from exporter.anomalies.exposition import shown
 from exporter.anomalies.service import AnomalyService
-from exporter.learned_config import AnomalyQuery
+from exporter.config.anomalies import AnomalyQuery
 from exporter.metrics.families import FAMILIES, PREFIX
 from tests.exporter.anomalies.conftest import NOW, Recorded, daily, exposed, run
 from tests.exporter.conftest import Clock

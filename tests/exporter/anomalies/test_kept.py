@@ -10,7 +10,7 @@ from exporter.anomalies.blocks import Points
 from exporter.anomalies.kept import SUFFIX, Kept, Unusable
 from exporter.anomalies.learning import baselines_of, residuals_of
 from exporter.anomalies.watched import Trained, TrainedSeries
-from exporter.learned_config import AnomalyQuery, LearnedNormal, ResolvedQuery
+from exporter.config.anomalies import AnomalyQuery, LearnedNormal, ResolvedQuery
 from tests.exporter.anomalies.conftest import NOW, daily
 
 TIMES = np.arange(NOW - 2 * 86_400, NOW, 60.0)

@@ -4,7 +4,7 @@ import pytest
 
 from exporter import promql
 from exporter.anomalies.presets import PRESETS
-from exporter.learned_config import AnomalyQuery
+from exporter.config.anomalies import AnomalyQuery
 
 QUERIES = [pytest.param(query, id=query.name) for queries in PRESETS.values() for query in queries]
 

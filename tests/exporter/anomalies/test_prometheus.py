@@ -16,7 +16,7 @@ import pytest
 from exporter.anomalies import prometheus as module
 from exporter.anomalies.blocks import ReadError
 from exporter.anomalies.prometheus import Prometheus
-from exporter.learned_config import AnomalyQuery, BasicAuth, LearnedNormal, PrometheusServer
+from exporter.config.anomalies import AnomalyQuery, BasicAuth, LearnedNormal, PrometheusServer
 from tests.exporter.certificates import Authority
 
 QUERY = LearnedNormal().resolved(AnomalyQuery(name="cpu", expr="cpu", series=3))

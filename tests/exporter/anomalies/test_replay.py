@@ -5,7 +5,7 @@ import pytest
 
 from exporter.anomalies.blocks import ReadError
 from exporter.anomalies.replay import replay, replay_together
-from exporter.learned_config import AnomalyQuery, LearnedNormal
+from exporter.config.anomalies import AnomalyQuery, LearnedNormal
 from tests.exporter.anomalies.conftest import DAY, NOW, Recorded, daily
 
 CONFIG = LearnedNormal()

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from exporter.anomalies.schedule import last_due, spread
-from exporter.learned_config import Training
+from exporter.config.anomalies import Training
 
 NIGHT = Training(at="02:00", spread=3 * 3600.0)
 

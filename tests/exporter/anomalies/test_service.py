@@ -8,7 +8,7 @@ import numpy as np
 from exporter.anomalies.blocks import ReadError
 from exporter.anomalies.events import Event
 from exporter.anomalies.service import AnomalyService
-from exporter.learned_config import AnomalyQuery, Training
+from exporter.config.anomalies import AnomalyQuery, Training
 from tests.exporter.anomalies.conftest import DAY, NOW, STEP, Recorded, daily, exposed, run
 from tests.exporter.conftest import Clock
 

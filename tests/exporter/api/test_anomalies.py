@@ -13,8 +13,8 @@ from exporter.anomalies.service import AnomalyService
 from exporter.api import models
 from exporter.api.anomalies import baselines, router
 from exporter.config import Config, Storage
+from exporter.config.anomalies import AnomalyQuery, LearnedNormal, PrometheusServer
 from exporter.history.recorder import Recorder
-from exporter.learned_config import AnomalyQuery, LearnedNormal, PrometheusServer
 from tests.exporter.anomalies.conftest import NOW, Recorded, daily, run
 from tests.exporter.api.test_models import Registry
 from tests.exporter.conftest import Clock

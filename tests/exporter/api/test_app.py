@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import requests
 
+from exporter.config.yaml_lines import Problem
 from exporter.config_file import ConfigError
-from exporter.yaml_lines import Problem
 from tests.exporter.conftest import Exporter
 
 Serve = Callable[..., Exporter]

@@ -7,8 +7,8 @@ from typing import Any
 from detectors import Query
 from exporter.config import Model, Objectives, OwnDrift, OwnDriftReference, OwnDriftWindow, Thresholds
 from exporter.history.recorder import Recorder
+from exporter.http.protocol import Connections
 from exporter.metrics.families import FAMILIES, PREFIX
-from exporter.protocol import Connections
 from exporter.recovery.keeper import Keeper
 from exporter.sources.counts import IntakeCounts
 from exporter.sources.duplicates import Duplicates

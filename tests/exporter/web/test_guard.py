@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from exporter.tls import WebFile
+from exporter.http.tls import WebFile
 from exporter.web.guard import with_headers
 
 Get = Callable[..., httpx.Response]

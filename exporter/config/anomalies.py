@@ -9,10 +9,10 @@ import msgspec
 
 from detectors.series import SeriesOptions
 from detectors.series.options import Algorithm, Direction, SeasonChoice
-from exporter.anomaly_config import Anomalies, Deviation, Points, TimeZone
-from exporter.records import Form, Record, text_that
-from exporter.units import Seconds
-from exporter.yaml_lines import Path
+from exporter.config.records import Form, Record, text_that
+from exporter.config.series import Anomalies, Deviation, Points, TimeZone
+from exporter.config.units import Seconds
+from exporter.config.yaml_lines import Path
 
 DAY, WEEK = 86_400.0, 604_800.0
 #: Prometheus' own default for how long a sample stands for the present

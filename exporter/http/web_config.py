@@ -1,6 +1,6 @@
 """The web configuration file: TLS, headers and passwords, in the format of the Prometheus exporter-toolkit.
 
-`read` checks what can be seen in the text. `exporter.tls` loads the certificates that it names.
+`read` checks what can be seen in the text. `exporter.http.tls` loads the certificates that it names.
 """
 
 import os
@@ -11,10 +11,10 @@ from typing import Annotated, Any, Literal, NamedTuple, Self
 
 import msgspec
 
+from exporter.config.records import Form, Record, shown, unknown
+from exporter.config.yaml_lines import Document, Path, Report
+from exporter.config.yaml_lines import read as read_yaml
 from exporter.config_file import text_of
-from exporter.records import Form, Record, shown, unknown
-from exporter.yaml_lines import Document, Path, Report
-from exporter.yaml_lines import read as read_yaml
 
 #: the suites that the format knows, and what OpenSSL calls those of TLS 1.2; nobody can choose among those of 1.3
 SUITES = {

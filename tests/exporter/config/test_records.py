@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 import pytest
 
-from exporter.records import WRONG, Form, Record, convert, expected, shown, text_that, unknown
+from exporter.config.records import WRONG, Form, Record, convert, expected, shown, text_that, unknown
 
 Even = Annotated[int, Form("an even number")]
 

@@ -11,9 +11,9 @@ import threading
 from collections.abc import Iterable
 from typing import Any, NamedTuple, Self
 
+from exporter.config.yaml_lines import Problem, Report
 from exporter.config_file import ConfigError, raise_problems
-from exporter.web_config import CURVES, SUITES, TlsServerConfig, WebConfig, read, warnings
-from exporter.yaml_lines import Problem, Report
+from exporter.http.web_config import CURVES, SUITES, TlsServerConfig, WebConfig, read, warnings
 
 log = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.config_file import ConfigError
-from exporter.tls import WebFile
-from exporter.web_config import HEADERS, SUITES, WebConfig, read, warnings
+from exporter.http.tls import WebFile
+from exporter.http.web_config import HEADERS, SUITES, WebConfig, read, warnings
 
 PAGE = (Path(__file__).parents[2] / "docs" / "tls.md").read_text()
 HASH = "$2y$04$" + "a" * 53

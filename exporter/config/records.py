@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple, Self, get_args, get_origin
 
 import msgspec
 
-from exporter.yaml_lines import Path, Report
+from exporter.config.yaml_lines import Path, Report
 
 
 class Form(NamedTuple):

@@ -2,8 +2,8 @@
 
 import pytest
 
+from exporter.config.anomalies import LearnedNormal
 from exporter.config_file import ConfigError, parse
-from exporter.learned_config import LearnedNormal
 
 SERVER = "prometheus: {url: http://p:9090}"
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter import yaml_lines
+from exporter.config import yaml_lines
 
 ENVIRONMENT = {"NAME": "fraud", "NUMBER": "5", "EMPTY": "", "TRICKY": "a: [1, 2]\n- b", "SECRET": "it's\nsecret"}
 

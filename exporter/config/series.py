@@ -7,7 +7,7 @@ import msgspec
 from detectors.series import SeriesOptions
 from detectors.series.options import Algorithm, Direction, SeasonChoice
 from detectors.series.season import utc_offset
-from exporter.records import Form, Record
+from exporter.config.records import Form, Record
 
 
 def _zone(value: Any) -> Any:

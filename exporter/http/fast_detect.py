@@ -11,7 +11,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from exporter.body import is_light
-from exporter.protocol import BoundedProtocol, Connections
+from exporter.http.protocol import BoundedProtocol, Connections
 from exporter.sources.detect import DetectIntake, Tell
 from exporter.sources.reply import Reply
 

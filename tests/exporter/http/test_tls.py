@@ -12,8 +12,8 @@ import pytest
 import uvloop
 
 from exporter.config_file import ConfigError
-from exporter.tls import WebFile
-from exporter.web_config import CURVES, SUITES
+from exporter.http.tls import WebFile
+from exporter.http.web_config import CURVES, SUITES
 from tests.exporter.certificates import Authority, serial, serial_of
 
 Shake = Callable[..., "Shaken"]

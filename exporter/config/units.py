@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from exporter.records import Form
+from exporter.config.records import Form
 
 #: largest first: the order in which the parts of a duration stand
 SECONDS = {"y": 31_536_000.0, "w": 604_800.0, "d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0, "ms": 0.001}

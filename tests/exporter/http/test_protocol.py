@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from exporter.config import Config, Limits
-from exporter.protocol import HEADER_BYTES, RESERVED
+from exporter.http.protocol import HEADER_BYTES, RESERVED
 from tests.exporter.conftest import Exporter
 
 Build = Callable[..., Config]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from exporter.units import duration, size
+from exporter.config.units import duration, size
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""HTTP: connections, TLS, and the paths that must be fast."""
