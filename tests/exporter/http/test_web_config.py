@@ -12,7 +12,7 @@ from exporter.config_file import ConfigError
 from exporter.http.tls import WebFile
 from exporter.http.web_config import HEADERS, SUITES, WebConfig, read, warnings
 
-PAGE = (Path(__file__).parents[2] / "docs" / "tls.md").read_text()
+PAGE = (Path(__file__).parents[3] / "docs" / "tls.md").read_text()
 HASH = "$2y$04$" + "a" * 53
 TLS = "tls_server_config:\n  cert_file: a.crt\n  key_file: a.key\n"
 
