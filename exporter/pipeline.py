@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 #: queries that are judged together at most: bounds how long a small delivery waits behind a large one
 BATCH = 1_000
 #: judged queries whose evidence waits while others wait to be judged, at most
-UNWEIGHED = 2_000
+UNWEIGHED = 1_000
 #: how far ahead of ours the clock of a sender may be before it is told of
 FUTURE_SECONDS = 60.0
 #: upper bounds in seconds of the buckets of the time from receipt to judgement
@@ -78,7 +78,8 @@ class Pipeline:
         self._room = threading.Condition(self._guard)
         self._wake: SimpleQueue[None] = SimpleQueue()  # cheaper to be woken by than a condition
         self._idle = False
-        self._calls: list[Callable[[], object]] = []
+        #: what is to be done between two batches, and whether all is to be weighed before
+        self._calls: list[tuple[Callable[[], object], bool]] = []
         self._is_judging = False
         self._stopping = False
         #: what ended the judging for good, and what is called then, on the judging thread
@@ -174,8 +175,11 @@ class Pipeline:
             self._thread.join(timeout)
         return not self._thread.is_alive()
 
-    def between(self, call: Callable[[], Result]) -> Result:
-        """Do something between two batches, on the judging thread where it runs, and wait for what comes of it."""
+    def between(self, call: Callable[[], Result], weighed: bool = True) -> Result:
+        """Do something between two batches, on the judging thread where it runs, and wait for what comes of it.
+
+        weighed: whether the evidence of all that is judged must be weighed before, which others wait for.
+        """
         done: Future[Result] = Future()
 
         def run() -> None:
@@ -187,7 +191,7 @@ class Pipeline:
         with self._guard:
             judging = self._is_judging
             if judging:
-                self._calls.append(run)
+                self._calls.append((run, weighed))
                 self._wake_up()
         if not judging:
             run()
@@ -209,7 +213,7 @@ class Pipeline:
             self.on_failure()
         with self._guard:
             self._is_judging = False
-        for call in self._calls:  # which came in the last moment
+        for call, _ in self._calls:  # which came in the last moment
             call()
 
     def _judge_what_comes(self) -> None:
@@ -230,9 +234,9 @@ class Pipeline:
                     if self._is_next_written() or (self._stopping and not self._waiting):
                         return self._next_batch()
                     self._idle = True
-            if calls:
+            if any(weighed for _, weighed in calls):
                 self._weigh_all()
-            for call in calls:
+            for call, _ in calls:
                 call()
             if not calls:
                 self._wait()

@@ -72,9 +72,9 @@ class Kept:
         self._waits: list[float] = []
         between = self._pipeline.between
 
-        def timed(call: Callable[[], Any]) -> Any:
+        def timed(call: Callable[[], Any], weighed: bool = True) -> Any:
             begun = time.perf_counter()
-            result = between(call)
+            result = between(call, weighed)
             self._waits.append(time.perf_counter() - begun)
             return result
 

@@ -8,6 +8,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -186,7 +187,7 @@ class Keeper:
         with self._saving:
             begun = time.monotonic()
             try:
-                self._windows.catch_up(lambda: self._pipeline.models, self._pipeline.between)
+                self._windows.catch_up(lambda: self._pipeline.models, partial(self._pipeline.between, weighed=False))
                 number, state = self._pipeline.between(self._state)
                 state["rows"] = self._windows.finish(state["rows"])
                 self._windows.sync()

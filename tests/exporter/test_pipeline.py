@@ -183,6 +183,18 @@ def test_what_is_judged_is_weighed_before_anything_is_done_between_two_batches(m
     assert pipeline.between(lambda: weighed(pipeline)) == 3
 
 
+def test_what_is_to_be_done_before_all_is_weighed_waits_for_no_evidence(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("pipeline", "unweighed"):
+        monkeypatch.setattr(f"exporter.{module}.PATIENCE", 60.0)
+    pipeline, judged = make(start=True), threading.Event()
+    assert pipeline.offer(deliver(3, done=lambda _: judged.set()))
+    assert judged.wait(10)
+    assert pipeline.between(lambda: weighed(pipeline), weighed=False) == 0
+    assert pipeline.between(lambda: weighed(pipeline)) == 3
+
+
 def test_what_is_judged_is_weighed_at_the_end(make: Make) -> None:
     pipeline = make(start=True)
     assert pipeline.offer(deliver(3))
