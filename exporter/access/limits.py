@@ -1,6 +1,7 @@
 """Token buckets: how often somebody may do something. Constant work for each request, bounded memory."""
 
 import ipaddress
+from collections import OrderedDict
 from functools import lru_cache
 
 #: senders that are remembered; beyond it the one that was silent longest is forgotten
@@ -13,7 +14,7 @@ class Buckets:
     def __init__(self, per_second: float, burst: float, senders: int = SENDERS) -> None:
         self._per_second, self._burst, self._senders = per_second, max(burst, 1.0), senders
         #: tokens and when they were counted, the sender that was silent longest first
-        self._buckets: dict[str, tuple[float, float]] = {}
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def take(self, sender: str, now: float) -> float:
         """Take a token: 0 if there was one, else the seconds until there is."""
@@ -22,7 +23,7 @@ class Buckets:
         self._buckets.pop(sender, None)  # to the end of the order
         self._buckets[sender] = (tokens if wait else tokens - 1, now)
         if len(self._buckets) > self._senders:
-            del self._buckets[next(iter(self._buckets))]
+            self._buckets.popitem(last=False)
         return wait
 
     def wait(self, sender: str, now: float) -> float:

@@ -1,6 +1,6 @@
 """What the truth was: true labels that come later, joined to what the model had predicted, and what they say of it."""
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -19,7 +19,7 @@ class Feedback:
     """The predictions of one model that wait for their true label, and how right the last ones were."""
 
     def __init__(self) -> None:
-        self._waiting: dict[str, str] = {}
+        self._waiting: OrderedDict[str, str] = OrderedDict()  # a dict takes long to find its first one
         self._recent: deque[bool] = deque(maxlen=RECENT)
         self.test = PageHinkley()
         #: when a true label last came, seconds since 1970
@@ -40,7 +40,7 @@ class Feedback:
                     waiting.pop(query.id, None)  # an id that comes again stands for its last prediction
                     waiting[query.id] = label
         while len(waiting) > WAITING:
-            del waiting[next(iter(waiting))]
+            waiting.popitem(last=False)
 
     def tell(self, query_id: str, true_label: Any, time: float) -> Told:
         """Take in a true label. A prediction is joined once; labels are compared as texts of at most 64 characters.
@@ -71,7 +71,7 @@ class Feedback:
         """The state of a dump. Raises ValueError when it is none."""
         with in_words():
             feedback = cls()
-            feedback._waiting = dict(state["waiting"])
+            feedback._waiting = OrderedDict(state["waiting"])
             feedback._recent.extend(state["recent"])
             feedback.test.learned, feedback.test.wrong, feedback.test.sum = state["test"]
             feedback.last = state["last"]

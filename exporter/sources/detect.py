@@ -7,6 +7,7 @@ held back for a batch. A retry with the same id and content gets the answer that
 import asyncio
 import logging
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any
@@ -81,7 +82,7 @@ class DetectIntake:
         self.counts = IntakeCounts()
         self._turn: list[Waiting] = []
         #: of queries with an id, given or still to come
-        self._answers: dict[bytes, Answer] = {}
+        self._answers: OrderedDict[bytes, Answer] = OrderedDict()
 
     async def detect(self, body: bytes, sender: str = "", models: Collection[str] | None = None) -> Reply:
         """Judge the query of a body: 200; 422 when it is invalid or no detector could judge it; 429 without room.
@@ -197,7 +198,7 @@ class DetectIntake:
             if waiting.query.id is not None:
                 self._answers[self._duplicates.key(waiting.query, waiting.sender)] = waiting.answer
                 if len(self._answers) > KEPT_ANSWERS:
-                    del self._answers[next(iter(self._answers))]
+                    self._answers.popitem(last=False)
 
     def answered(self, delivery: Delivery, outcomes: Sequence[Sequence[Outcome]]) -> None:
         """Keep the answers to queries that were judged again at the start, for senders who did not get theirs."""
