@@ -29,7 +29,7 @@ from exporter.health.custom import CustomMetrics
 from exporter.history.noticed import Noticed
 from exporter.judging import Found, judge
 from exporter.models import Models, WatchedModel
-from exporter.unweighed import PATIENCE, Unweighed
+from exporter.unweighed import PART, PATIENCE, Unweighed
 
 Result = TypeVar("Result")
 #: per query of a delivery, what its detectors said; empty when nobody asked
@@ -41,6 +41,8 @@ log = logging.getLogger(__name__)
 BATCH = 1_000
 #: judged queries whose evidence waits while others wait to be judged, at most
 UNWEIGHED = 1_000
+#: queries that are judged at once at most while something waits for all to be weighed
+FEW = PART // 2
 #: how far ahead of ours the clock of a sender may be before it is told of
 FUTURE_SECONDS = 60.0
 #: upper bounds in seconds of the buckets of the time from receipt to judgement
@@ -228,18 +230,34 @@ class Pipeline:
     def _take(self) -> list[Delivery]:
         """What has arrived, up to a batch; waits for the first. Empty when all is judged and the pipeline stops."""
         while True:
+            if few := self._settle():
+                return few
             with self._room:
+                if self._is_settling():  # since a moment ago
+                    continue
                 calls, self._calls = self._calls, []
                 if not calls:
                     if self._is_next_written() or (self._stopping and not self._waiting):
                         return self._next_batch()
                     self._idle = True
-            if any(weighed for _, weighed in calls):
-                self._weigh_all()
             for call, _ in calls:
                 call()
             if not calls:
                 self._wait()
+
+    def _settle(self) -> list[Delivery]:
+        """Weigh what a call waits for; before all of it, what little comes to be judged meanwhile."""
+        while self._is_settling():
+            with self.lock:
+                self._weigh_part()
+            with self._room:
+                if self._unweighed.queries and self._is_next_written() and self._waiting[0].records <= FEW:
+                    return self._next_batch(FEW)
+        return []
+
+    def _is_settling(self) -> bool:
+        """Whether something is to be done once all is weighed, and it is not."""
+        return self._unweighed.queries > 0 and any(weighed for _, weighed in self._calls)
 
     def _wait(self) -> None:
         """Wait for something to do; what is judged is weighed after a moment in which nothing came."""
@@ -251,19 +269,19 @@ class Pipeline:
     def _is_next_written(self) -> bool:
         return bool(self._waiting) and self._waiting[0].written
 
-    def _next_batch(self) -> list[Delivery]:
+    def _next_batch(self, most: int = BATCH) -> list[Delivery]:
         taken: list[Delivery] = []
         size = 0
-        while self._is_next_written() and (not taken or self._goes_with(taken[0], size)):
+        while self._is_next_written() and (not taken or self._goes_with(taken[0], size, most)):
             taken.append(self._waiting.popleft())
             size += taken[-1].records
         self._leave(taken)
         return taken
 
-    def _goes_with(self, first: Delivery, size: int) -> bool:
+    def _goes_with(self, first: Delivery, size: int, most: int) -> bool:
         """Whether the next one is of the same kind and still fits: what comes first may decide what is counted."""
         following = self._waiting[0]
-        return size + following.records <= BATCH and bool(following.samples) == bool(first.samples)
+        return size + following.records <= most and bool(following.samples) == bool(first.samples)
 
     def _leave(self, deliveries: Sequence[Delivery]) -> None:
         self._queries -= sum(delivery.records for delivery in deliveries)

@@ -195,6 +195,35 @@ def test_what_is_to_be_done_before_all_is_weighed_waits_for_no_evidence(
     assert pipeline.between(lambda: weighed(pipeline)) == 3
 
 
+def test_few_that_ask_are_judged_before_all_is_weighed_that_something_waits_for(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = make()
+    model, events = pipeline.models.of(None), []
+    begun, go_on = threading.Event(), threading.Event()
+
+    def observe(queries: list[Query], times: list[float]) -> None:
+        begun.set()
+        assert go_on.wait(10)
+        events.append(f"{len(queries)} weighed")
+
+    monkeypatch.setattr(model.suspicion, "observe", observe)
+    pipeline.offer(deliver(3 * PART))
+    pipeline.start()
+    assert begun.wait(10)
+    done = threading.Thread(target=lambda: pipeline.between(lambda: events.append("done")))
+    done.start()
+    eventually("it waits", lambda: bool(pipeline._calls))
+    for _ in range(2):
+        pipeline.offer(deliver(1, done=lambda _: events.append("judged")))
+    pipeline.offer(deliver(PART, done=lambda _: events.append("many judged")))
+    go_on.set()
+    done.join(10)
+    assert pipeline.stop(10)
+    part = f"{PART} weighed"
+    assert events == [part, part, "judged", "judged", part, "2 weighed", "done", "many judged", part]
+
+
 def test_what_is_judged_is_weighed_at_the_end(make: Make) -> None:
     pipeline = make(start=True)
     assert pipeline.offer(deliver(3))
