@@ -114,7 +114,7 @@ class Service:
         self.history = Recorder(config) if config.history.enabled else None
         self._samples = {
             "inference": SampleIntake("inference", inference.decode, ledger, limits),
-            "custom": SampleIntake("custom", custom.decode, ledger, limits, admit=self.pipeline.custom.admit),
+            "custom": SampleIntake("custom", custom.decode, ledger, limits, admit=self.pipeline.samples.custom.admit),
             "feedback": SampleIntake("feedback", feedback.decode, ledger, limits, answer=joined),
         }
         if self.history is not None:
@@ -341,8 +341,8 @@ class Service:
             pipeline.noticed = noticed = Noticed(self.history, growth, shown)
             self.pipeline.models.worker.on_looked = noticed.drift
             self.anomalies.log.on_change = recording(self.history)
-            pipeline.reports.on_report = noticed.reported
-            pipeline.reports.tell_again()
+            pipeline.samples.reports.on_report = noticed.reported
+            pipeline.samples.reports.tell_again()
             self.history.start()
             if self._alertmanager is not None:
                 interval = self.exposed.config.alerts.reconcile_interval

@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable
 
 from exporter.config import Limits
-from exporter.delivery import Delivery
+from exporter.delivery import CANARY, Delivery
 from exporter.formats import native
-from exporter.pipeline import CANARY, Pipeline
+from exporter.pipeline import Pipeline
 
 INTERVAL_SECONDS = 30.0
 QUERY = b'{"input": "canary", "output": [0.9, 0.1]}'

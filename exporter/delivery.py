@@ -8,6 +8,9 @@ from msgspec import UNSET, UnsetType
 
 from detectors import Query
 
+#: the source of synthetic queries
+CANARY = "canary"
+
 
 class Outcome(msgspec.Struct, gc=False):
     """What one detector said about one query, as it stands in an answer: the result when it is ok, else a reason."""

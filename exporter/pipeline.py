@@ -19,21 +19,16 @@ from typing import Any, TypeVar
 import numpy as np
 
 from detectors import Query
-from exporter.delivery import Delivery, Outcome
-from exporter.drift.reports import DriftReports
+from exporter.counting import Samples
+from exporter.delivery import CANARY, Delivery, Outcome
 from exporter.fair_lock import FairLock
-from exporter.formats.custom import CustomSample
-from exporter.formats.feedback import Truth
-from exporter.formats.inference import Sample
-from exporter.health.custom import CustomMetrics
+from exporter.grouping import Words, by_model
 from exporter.history.noticed import Noticed
 from exporter.judging import Found, judge
 from exporter.models import Models, WatchedModel
 from exporter.unweighed import PART, PATIENCE, Unweighed
 
 Result = TypeVar("Result")
-#: per query of a delivery, what its detectors said; empty when nobody asked
-Words = list[list[Outcome]]
 
 log = logging.getLogger(__name__)
 
@@ -43,12 +38,8 @@ BATCH = 1_000
 UNWEIGHED = 1_000
 #: queries that are judged at once at most while something waits for all to be weighed
 FEW = PART // 2
-#: how far ahead of ours the clock of a sender may be before it is told of
-FUTURE_SECONDS = 60.0
 #: upper bounds in seconds of the buckets of the time from receipt to judgement
 DELAY_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
-#: the source of synthetic queries
-CANARY = "canary"
 #: seconds between looks at models that have gone silent for good
 EXPIRY_INTERVAL = 60.0
 
@@ -68,8 +59,7 @@ class Pipeline:
         self.judged = 0
         #: queries judged per second while there was work, smoothed
         self.rate = 10_000.0
-        self.custom = CustomMetrics(models.config)
-        self.reports = DriftReports()
+        self.samples = Samples(models.config)
         self._clock = clock
         #: judges the synthetic queries, so that they are in no count
         self._canary = WatchedModel(models.config.model(CANARY))
@@ -92,12 +82,6 @@ class Pipeline:
         self.on_judged: Callable[[str, Sequence[Query], np.ndarray, Sequence[Found]], None] | None = None
         #: told of what else comes of the judging, on the judging thread
         self.noticed: Noticed | None = None
-        self._counting: dict[str, Callable[[Any, Delivery], None]] = {
-            "custom": self._count_custom,
-            "feedback": self._count_truth,
-            "inference": self._count_inference,
-            "drift": self.reports.count,
-        }
         self._unweighed = Unweighed()
         self._thread = threading.Thread(target=self._run, name="judge", daemon=True)
 
@@ -202,7 +186,7 @@ class Pipeline:
     def watch(self, models: Models) -> None:
         """Go on with other models; with `lock` held, between two batches."""
         self.models = models
-        self.custom.configure(models.config)
+        self.samples.custom.configure(models.config)
         self._canary = WatchedModel(models.config.model(CANARY))
 
     def _run(self) -> None:
@@ -297,7 +281,7 @@ class Pipeline:
         """Judge deliveries in order, count, commit their positions, and tell who waits for them."""
         words: list[Words] = [[[] for _ in delivery.queries] if delivery.explain else [] for delivery in deliveries]
         if deliveries[0].samples:
-            self._measure(deliveries)
+            self._count(deliveries)
         elif len(deliveries) == 1:
             for start in range(0, len(deliveries[0].queries), BATCH):
                 self._judge(deliveries, words, slice(start, start + BATCH))
@@ -312,9 +296,7 @@ class Pipeline:
 
     def _judge(self, deliveries: Sequence[Delivery], words: Sequence[Words], part: slice) -> None:
         with self.lock:
-            groups: dict[WatchedModel, _Group] = {}
-            for delivery, said in zip(deliveries, words, strict=True):
-                self._group(groups, delivery, delivery.queries[part], said[part])
+            groups = by_model(zip(deliveries, words, strict=True), part, self.models, self._canary)
             for model, group in groups.items():
                 seconds = self._canary_seconds if model is self._canary else self.models.seconds
                 found: list[Found] | None = None if self.on_judged is None or model is self._canary else []
@@ -328,17 +310,50 @@ class Pipeline:
             for delivery in deliveries:
                 self._account(delivery, part)
 
+    def _count(self, deliveries: Sequence[Delivery]) -> None:
+        """Count samples, in order."""
+        with self.lock:
+            for delivery in deliveries:
+                self.samples.count(delivery, self.models, self.noticed)
+                self._expire(delivery.received)
+
+    def _account(self, delivery: Delivery, part: slice) -> None:
+        now, judged = self._clock(), len(delivery.queries[part])
+        if not part.start:
+            for query in delivery.reused:
+                self.models.label_of(query.model).ids_reused += 1
+        if delivery.source == "push":
+            delay = max(now - delivery.received, 0.0)
+            self.delays[bisect_left(DELAY_BUCKETS, delay)] += judged
+            self.delay_sum += delay * judged
+        self._expire(delivery.received)
+
+    def _expire(self, now: float) -> None:
+        if abs(now - self._expired_at) >= EXPIRY_INTERVAL:  # by the time that a replay sees as well
+            self._expired_at = now
+            self.models.expire(now)
+            self.samples.custom.expire(now)
+
     # -- the evidence on clients
 
     def _weigh_what_is_due(self) -> None:
         """Weigh while nothing waits to be judged, so that who asks waits for one part at most; or too much is left."""
         while self._unweighed.is_due():
+            self._call_what_waits_for_no_evidence()
             with self._guard:
                 someone_waits = self._is_next_written()
             if someone_waits and self._unweighed.queries < UNWEIGHED:
                 return
             with self.lock:
                 self._weigh_part()
+
+    def _call_what_waits_for_no_evidence(self) -> None:
+        """Do it before the next part is weighed: at full load each slice of a snapshot would wait for a batch."""
+        with self._guard:
+            calls = [call for call, weighed in self._calls if not weighed]
+            self._calls = [(call, weighed) for call, weighed in self._calls if weighed]
+        for call in calls:
+            call()
 
     def _weigh_all(self) -> None:
         while self._unweighed.queries:
@@ -365,66 +380,6 @@ class Pipeline:
                 parts = None if parts is None else parts - 1
             yield
 
-    def _measure(self, deliveries: Sequence[Delivery]) -> None:
-        """Count samples, in order."""
-        with self.lock:
-            for delivery in deliveries:
-                count = self._counting[delivery.source]
-                for sample in delivery.samples:
-                    count(sample, delivery)
-                self._expire(delivery.received)
-
-    def _count_custom(self, sample: CustomSample, delivery: Delivery) -> None:
-        self.custom.count(sample, delivery.sender, delivery.received)
-
-    def _count_inference(self, sample: Sample, delivery: Delivery) -> None:
-        model = self.models.of(sample.model_id)
-        counted = model.health.count_sample(sample, delivery.sender, self.models.requests, delivery.received)
-        if self.noticed is not None and counted != "again":
-            self.noticed.sample(model.name, sample, counted == "joined", delivery.received)
-
-    def _count_truth(self, truth: Truth, delivery: Delivery) -> None:
-        """Join a true label to what the model had predicted for the query of its id."""
-        model = self.models.label_of(truth.model)
-        if model.drift is None:
-            truth.told = "unknown"
-            return
-        feedback = model.drift.feedback
-        before = feedback.test.drifted
-        truth.told = feedback.tell(truth.id, truth.label, delivery.received)
-        if self.noticed is not None and feedback.test.drifted and not before:
-            self.noticed.concept(model.name, feedback, delivery.received)
-
-    def _group(
-        self, groups: dict[WatchedModel, "_Group"], delivery: Delivery, queries: Sequence[Query], said: Words
-    ) -> None:
-        """Add the queries to those of their models, in order."""
-        names = {query.model for query in queries}
-        model = self.models.known(names.pop()) if len(names) == 1 and delivery.source != CANARY else None
-        if model is not None:  # all of one known model, as most deliveries are
-            _add(groups, model, delivery, queries, said)
-            return
-        for index, query in enumerate(queries):
-            model = self._canary if delivery.source == CANARY else self.models.of(query.model)
-            _add(groups, model, delivery, [query], said[index : index + 1])
-
-    def _account(self, delivery: Delivery, part: slice) -> None:
-        now, judged = self._clock(), len(delivery.queries[part])
-        if not part.start:
-            for query in delivery.reused:
-                self.models.label_of(query.model).ids_reused += 1
-        if delivery.source == "push":
-            delay = max(now - delivery.received, 0.0)
-            self.delays[bisect_left(DELAY_BUCKETS, delay)] += judged
-            self.delay_sum += delay * judged
-        self._expire(delivery.received)
-
-    def _expire(self, now: float) -> None:
-        if abs(now - self._expired_at) >= EXPIRY_INTERVAL:  # by the time that a replay sees as well
-            self._expired_at = now
-            self.models.expire(now)
-            self.custom.expire(now)
-
 
 def _tell(delivery: Delivery, outcomes: Sequence[Sequence[Outcome]]) -> None:
     assert delivery.done is not None
@@ -432,40 +387,3 @@ def _tell(delivery: Delivery, outcomes: Sequence[Sequence[Outcome]]) -> None:
         delivery.done(outcomes)
     except Exception:  # whoever waited is gone or broken; the judging goes on
         log.exception("the end of a delivery could not be told", extra={"source": delivery.source})
-
-
-class _Group:
-    """Queries of one model that are judged together, and those of them that somebody asked about, by position."""
-
-    __slots__ = ("asked", "queries")
-
-    def __init__(self) -> None:
-        self.queries: list[Query] = []
-        self.asked: dict[int, list[Outcome]] = {}
-
-
-def _add(
-    groups: dict[WatchedModel, _Group],
-    model: WatchedModel,
-    delivery: Delivery,
-    queries: Sequence[Query],
-    said: Words,
-) -> None:
-    """Add queries to the group of their model; the times of a model never run backwards."""
-    group = groups.get(model)
-    if group is None:
-        group = groups[model] = _Group()
-    group.asked.update(enumerate(said, len(group.queries)))
-    group.queries += queries
-    model.last_query = delivery.received
-    if delivery.own_time:
-        for query in queries:
-            own = delivery.received if query.timestamp is None else query.timestamp
-            if own > delivery.received + FUTURE_SECONDS:
-                model.note_future(own - delivery.received)
-            # an event of the future would age out what others of its model have in their windows
-            query.timestamp = model.clock = max(min(own, delivery.received), model.clock)
-    else:
-        now = model.time_at(delivery.received)
-        for query in queries:
-            query.timestamp = now

@@ -34,7 +34,7 @@ class VedetteCollector(Collector):
         wall, is_replaying = exposed.clock(), exposed.is_replaying
         for block in _blocks(exposed, wall, is_replaying):
             page.add(block)
-        custom = [] if is_replaying else exposed.pipeline.custom.metrics(wall)
+        custom = [] if is_replaying else exposed.pipeline.samples.custom.metrics(wall)
         custom = [metric for metric in custom if page.has_room(len(metric.samples))]
         exposed.series_dropped += page.dropped
         page.size -= ABOUT

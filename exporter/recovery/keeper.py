@@ -91,7 +91,7 @@ class Keeper:
         if not proven:
             self.epoch = self._clock()
             self._pipeline.models.count_anew()
-            self._pipeline.custom.count_anew()
+            self._pipeline.samples.custom.count_anew()
         self._pipeline.models.observe_anew()
         self.recovering = False
         self.save()  # so that there always is one, and it is of this program and configuration
@@ -123,9 +123,9 @@ class Keeper:
         self._remembered.load(state["duplicates"], whole)
         self._rows, self._ids = state["rows"], state["duplicates"]
         proven &= self._pipeline.models.load(state["models"], self._windows.read(self._rows))
-        self._pipeline.custom.load(state.get("custom", ()))
-        self._pipeline.custom.once.load(state.get("custom_ids", ((), ())))
-        self._pipeline.reports.load(state.get("reports", ()))
+        self._pipeline.samples.custom.load(state.get("custom", ()))
+        self._pipeline.samples.custom.once.load(state.get("custom_ids", ((), ())))
+        self._pipeline.samples.reports.load(state.get("reports", ()))
         if whole and self._windows.damage is not None:
             raise self._windows.damage
         self._pipeline.positions = {
@@ -217,9 +217,9 @@ class Keeper:
             "duplicates": duplicates,
             "rows": self._windows.rest(pipeline.models),
             "models": pipeline.models.dump(),
-            "custom": pipeline.custom.dump(),
-            "custom_ids": pipeline.custom.once.dump(),
-            "reports": pipeline.reports.dump(),
+            "custom": pipeline.samples.custom.dump(),
+            "custom_ids": pipeline.samples.custom.once.dump(),
+            "reports": pipeline.samples.reports.dump(),
             "positions": [[*place, position] for place, position in pipeline.positions.items()],
         }
 

@@ -134,7 +134,7 @@ class Exporter:
         ledger = Ledger(self.pipeline)
         self.push_intake = PushIntake(ledger, self.duplicates, limits, clock)
         self.detect_intake = DetectIntake(ledger, self.duplicates, limits, clock)
-        admit = self.pipeline.custom.admit
+        admit = self.pipeline.samples.custom.admit
         #: nothing is written by it
         self.history = Recorder(config)
         self.samples = {

@@ -9,10 +9,10 @@ import pytest
 
 from detectors import Query
 from exporter.config import Config, DetectorConfig, Model, OwnDrift, OwnDriftReference, OwnDriftWindow
-from exporter.delivery import Delivery, Outcome
+from exporter.delivery import CANARY, Delivery, Outcome
 from exporter.formats.feedback import Truth
 from exporter.models import Models
-from exporter.pipeline import BATCH, CANARY, DELAY_BUCKETS, UNWEIGHED, Pipeline
+from exporter.pipeline import BATCH, DELAY_BUCKETS, UNWEIGHED, Pipeline
 from exporter.unweighed import PART
 from tests.exporter.conftest import SURE, UNSURE, Clock, LengthDetector
 from tests.stack.processes import eventually
@@ -195,6 +195,31 @@ def test_what_is_to_be_done_before_all_is_weighed_waits_for_no_evidence(
     assert pipeline.between(lambda: weighed(pipeline)) == 3
 
 
+def test_what_waits_for_no_evidence_is_done_between_two_parts_of_it(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = make()
+    model, events = pipeline.models.of(None), []
+    begun, go_on = threading.Event(), threading.Event()
+
+    def observe(queries: list[Query], times: list[float]) -> None:
+        begun.set()
+        assert go_on.wait(10)
+        events.append(len(queries))
+
+    monkeypatch.setattr(model.suspicion, "observe", observe)
+    pipeline.offer(deliver(3 * PART))
+    pipeline.start()
+    assert begun.wait(10)
+    done = threading.Thread(target=lambda: pipeline.between(lambda: events.append("done"), weighed=False))
+    done.start()
+    eventually("it waits", lambda: bool(pipeline._calls))
+    go_on.set()
+    done.join(10)
+    assert pipeline.stop(10)
+    assert events == [PART, "done", PART, PART]
+
+
 def test_few_that_ask_are_judged_before_all_is_weighed_that_something_waits_for(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -323,43 +348,6 @@ def test_positions_are_committed_once_their_queries_are_judged(make: Make) -> No
     assert pipeline.positions == {("a", ""): 2, ("b", ""): 9}
 
 
-def test_queries_go_to_their_models_in_order(make: Make, config: Build) -> None:
-    names = ["m1", "m2", None, "m1", "unknown"]
-    queries = [Query("a", UNSURE, model=name) for name in names]
-    pipeline = make(config(models=(Model(name="m1"), Model(name="m2"))))
-    pipeline.judge([Delivery(source="push", queries=queries, received=0.0)])
-    judged = {label: model.queries for label, model in pipeline.models.by_label.items()}
-    assert judged == {"m1": 2, "m2": 1, "default": 1, "other": 1}
-
-
-# -- times
-
-
-def test_queries_have_the_time_of_their_receipt(make: Make) -> None:
-    delivery = deliver(2, received=5.0)
-    delivery.queries[0].timestamp = 1.0
-    pipeline = make()
-    pipeline.judge([delivery])
-    assert [query.timestamp for query in delivery.queries] == [5.0, 5.0]
-    assert pipeline.models.of(None).last_query == 5.0
-
-
-def test_the_times_of_events_count_where_the_source_says_so_and_never_run_backwards(make: Make) -> None:
-    queries = [Query("a", timestamp=time) for time in (10.0, 30.0, 20.0, None)]  # type: ignore[arg-type]
-    pipeline = make()
-    pipeline.judge([Delivery(source="drop", queries=queries, received=40.0, own_time=True)])
-    assert [query.timestamp for query in queries] == [10.0, 30.0, 30.0, 40.0]
-    assert pipeline.models.of(None).last_query == 40.0
-
-
-def test_a_clock_that_is_set_back_does_not_make_times_run_backwards(make: Make) -> None:
-    pipeline, first, second = make(), deliver(received=100.0), deliver(received=50.0)
-    pipeline.judge([first])
-    pipeline.judge([second])
-    assert second.queries[0].timestamp == 100.0
-    assert pipeline.models.of(None).last_query == 50.0
-
-
 # -- counts
 
 
@@ -419,23 +407,6 @@ def test_models_that_are_silent_for_a_day_are_forgotten_while_others_are_judged(
     clock.now += 90_000
     pipeline.judge([deliver(received=clock.now)])
     assert list(pipeline.models.by_label) == ["default"]
-
-
-def test_an_event_of_the_future_is_as_old_as_its_receipt():
-    models = Models(Config(models=(Model(name="m", detectors=(DetectorConfig(name="confidence"),)),)))
-    pipeline = Pipeline(models, 100, 1 << 20)
-    query = Query("hello", model="m", timestamp=5_000.0)
-    pipeline.judge([Delivery(source="drop", queries=[query], received=100.0, own_time=True)])
-    assert query.timestamp == models.by_label["m"].clock == 100.0
-
-
-def test_queries_far_ahead_of_our_clock_are_counted_and_told_of_once(make: Make, caplog: pytest.LogCaptureFixture):
-    pipeline = make()
-    for own in (100.0, 150.0, 161.0, 9_999.0):
-        pipeline.judge([Delivery("drop", [Query("a", timestamp=own)], received=100.0, own_time=True)])
-    assert pipeline.models.of(None).of_future == 2
-    [line] = [record for record in caplog.records if "of the future" in record.getMessage()]
-    assert vars(line)["seconds"] == 61
 
 
 def test_a_failure_of_the_judging_itself_is_told_and_not_silent():

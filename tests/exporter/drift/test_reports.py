@@ -76,7 +76,7 @@ def exporter(serve: Callable[..., Exporter]) -> Exporter:
 
 
 def test_a_report_is_taken_and_told_and_a_wrong_one_leaves_nothing(exporter: Exporter) -> None:
-    told = telling(exporter.pipeline.reports)
+    told = telling(exporter.pipeline.samples.reports)
     assert exporter.measure([REPORT, REPORT | {"drift_type": "data"}], "drift").status_code == 201
     answer = exporter.measure([REPORT, REPORT | {"confidence": 2}], "drift")
     assert (answer.status_code, answer.json()["detail"]) == (422, "[1].confidence: expected `float` <= 1.0")
@@ -88,7 +88,7 @@ def test_a_report_is_taken_and_told_and_a_wrong_one_leaves_nothing(exporter: Exp
 
 
 def test_where_the_history_has_no_room_nothing_is_taken(exporter: Exporter) -> None:
-    told = telling(exporter.pipeline.reports)
+    told = telling(exporter.pipeline.samples.reports)
     exporter.history.capacity = 1
     answer = exporter.measure([REPORT, REPORT], "drift")
     assert (answer.status_code, "retry-after" in answer.headers) == (429, True)

@@ -10,12 +10,12 @@ import pytest
 
 from detectors import Query
 from exporter.config import Config, DetectorConfig, Model, OwnDrift
-from exporter.delivery import Delivery
+from exporter.delivery import CANARY, Delivery
 from exporter.history.judged import Judged
 from exporter.history.recorder import Recorder
 from exporter.history.rows import FlaggedQuery, InferenceSample, RollUp
 from exporter.models import Models
-from exporter.pipeline import CANARY, Pipeline
+from exporter.pipeline import Pipeline
 from tests.exporter.conftest import CONFIDENCE, SURE, UNSURE
 
 Build = Callable[..., Config]

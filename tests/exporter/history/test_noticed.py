@@ -179,7 +179,7 @@ def test_a_sample_is_recorded_with_all_that_it_tells_and_nothing_else(config: Bu
 
 def test_a_report_from_elsewhere_is_recorded_under_its_key(config: Build) -> None:
     watched = Watched(config(models=(Model(name="m"),)))
-    watched.pipeline.reports.on_report = watched.pipeline.noticed.reported
+    watched.pipeline.samples.reports.on_report = watched.pipeline.noticed.reported
     report = Report(model_id="m", drift_type="concept", severity="low", confidence=0.5, tags={"by": "us"}, id="r")
     watched.measure("drift", report, report)
     rows = watched.rows("drift")

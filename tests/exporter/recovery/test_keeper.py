@@ -414,7 +414,7 @@ def test_custom_counters_and_histograms_come_back(tmp_path, configured, saved):
         return shown(run)
 
     def shown(run: Run) -> list[float]:
-        return [sample.value for metric in run.pipeline.custom.metrics(1000.0) for sample in metric.samples]
+        return [sample.value for metric in run.pipeline.samples.custom.metrics(1000.0) for sample in metric.samples]
 
     first = live(tmp_path, configured)
     push(first, 0.1)
@@ -440,7 +440,7 @@ def test_a_custom_sample_that_comes_again_after_a_restart_counts_once(tmp_path, 
     first.kill()
     second = live(tmp_path, configured)
     push(second, "b", "c")
-    [metric] = second.pipeline.custom.metrics(1000.0)
+    [metric] = second.pipeline.samples.custom.metrics(1000.0)
     assert [sample.value for sample in metric.samples] == [3]
 
 
@@ -448,8 +448,8 @@ def test_a_custom_sample_that_comes_again_after_a_restart_counts_once(tmp_path, 
 def test_reports_of_drift_are_told_again_with_the_same_keys(tmp_path, configured, saved):
     def told(run: Run) -> list[tuple[str, float, int]]:
         found = []
-        run.pipeline.reports.on_report = lambda report, time, key: found.append((report.feature, time, key))
-        run.pipeline.reports.tell_again()
+        run.pipeline.samples.reports.on_report = lambda report, time, key: found.append((report.feature, time, key))
+        run.pipeline.samples.reports.tell_again()
         return found
 
     first = live(tmp_path, configured)
