@@ -27,7 +27,7 @@ from exporter.anomalies.learning import Source, Stopped, learn
 from exporter.anomalies.log import AnomalyLog
 from exporter.anomalies.presets import PRESETS
 from exporter.anomalies.prometheus import Prometheus
-from exporter.anomalies.schedule import last_due, spread
+from exporter.anomalies.schedule import Turns, last_due, spread
 from exporter.anomalies.watched import Block as Read
 from exporter.anomalies.watched import ContextsOf, Trained, WatchedQuery
 from exporter.config.anomalies import AnomalyQuery, LearnedNormal, ResolvedQuery
@@ -37,12 +37,6 @@ from exporter.promql import window
 log = logging.getLogger(__name__)
 #: seconds between two looks at what is due
 LOOK_SECONDS = 1.0
-#: seconds until a query that could not be learned is tried again, at first and at most
-FIRST_RETRY, LONGEST_RETRY = 60.0, 3600.0
-#: seconds until series that had to keep their baseline, or are new, get their turn
-TURN_SECONDS = 3600.0
-
-
 #: times for which a group waits until all of its queries are read
 PENDING_TIMES = 30
 
@@ -73,10 +67,7 @@ class AnomalyService:
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
         self._next_read: dict[str, float] = {}
-        self._retry: dict[str, tuple[float, float]] = {}
-        self._requested: set[str] = set()
-        #: when people went back to an older version: it holds until the next night
-        self._rolled_back: dict[str, float] = {}
+        self._turns = Turns()
         self._pending: dict[str, dict[float, dict[Member, Judged]]] = {}
         self.configure(config)
 
@@ -279,31 +270,25 @@ class AnomalyService:
         """Have a query learned anew, soon; whether there is such a query."""
         if name not in self.queries:
             return False
-        self._requested.add(name)
-        self._retry.pop(name, None)
+        self._turns.request(name)
         return True
 
     def train_due(self, now: float) -> str | None:
         """Learn one query whose turn it is; its name, or None."""
         for name, query in list(self.queries.items()):
-            if name in self._requested or self._is_due(query, now):
-                self._requested.discard(name)
+            if self._is_due(query, now):
+                self._turns.begin(name)
                 self._train(query, now)
                 return name
         return None
 
     def _is_due(self, query: WatchedQuery, now: float) -> bool:
-        at, _ = self._retry.get(query.config.name, (0.0, 0.0))
-        if now < at:
-            return False
-        if not query.is_ready or at:
-            return True
-        chosen_at = max(query.learned_at, self._rolled_back.get(query.config.name, 0.0))
-        if chosen_at < last_due(query.config.name, self.config.training, self.config.time_zone, now):
-            return True
-        ripe = now - query.config.min_points * query.config.step
+        name = query.config.name
+        last_turn = last_due(name, self.config.training, self.config.time_zone, now)
         with query.lock:
-            return now - chosen_at > TURN_SECONDS and any(since < ripe for since in query.unlearned.values())
+            ripe = now - query.config.min_points * query.config.step
+            is_ripe = any(since < ripe for since in query.unlearned.values())
+        return self._turns.is_due(name, query.learned_at if query.is_ready else None, last_turn, is_ripe, now)
 
     def _train(self, query: WatchedQuery, now: float) -> None:
         name, source = query.config.name, self._source(query.config)
@@ -311,17 +296,13 @@ class AnomalyService:
             trained = self._learned(query, source, now)
         except ReadError as error:
             self._failed(query, error)
-            _, wait = self._retry.get(name, (0.0, FIRST_RETRY / 2))
-            wait = min(2 * wait, LONGEST_RETRY)
-            self._retry[name] = (now + wait, wait)
+            self._turns.failed(name, now)
             return
         except Stopped:
             return
-        self._retry.pop(name, None)
-        self._rolled_back.pop(name, None)
         query.error = None
-        if query.swap(trained, now):
-            self._retry[name] = (now + TURN_SECONDS, FIRST_RETRY)
+        kept_some = query.swap(trained, now)
+        self._turns.learned(name, now, all_of_it=not kept_some)
         self._save(query, trained)
         if query.config.group:
             self._groups.learn(query.config.group)
@@ -359,7 +340,7 @@ class AnomalyService:
         if version not in self.versions(name):
             raise Unusable(f"no version {version}; there are {', '.join(self.versions(name)) or 'none'}")
         query.swap(self._kept.load(query.config, version), self._clock())
-        self._rolled_back[name] = self._clock()
+        self._turns.rolled_back(name, self._clock())
 
     # -- for whoever looks
 
