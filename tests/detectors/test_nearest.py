@@ -7,7 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from detectors import nearest
-from detectors.nearest import CHUNK, GROUP, PRUNED_ROWS, SPACES, TILE, Window
+from detectors.nearest import CHUNK, PRUNED_ROWS, SPACES, Window
+from detectors.space import GROUP, TILE
 from tests.detectors.restart import reader
 
 LARGE = 1 << 30
@@ -335,17 +336,6 @@ def test_a_restart_changes_no_bit_of_a_window_that_is_searched_by_projection(
     queries = [(spaces[index % len(spaces)], row) for index, row in enumerate(rows)]
     window = assert_same_after_restarts(queries, size, sizes, cuts)
     assert window.nbytes > 4 * (dimensions + 96) * min(size, 250)
-
-
-@pytest.mark.parametrize("dimensions", [193, 256, 511])
-def test_the_projection_of_a_row_does_not_depend_on_its_company(dimensions):
-    rows = unit(np.random.default_rng(9).standard_normal((600, dimensions))).astype(np.float32)
-    space = Window(PRUNED_ROWS + 1, LARGE)._projection(dimensions)
-    together = nearest._projected(rows, space)
-    for size in (1, 7, 256):
-        apart = [nearest._projected(rows[start : start + size], space) for start in range(0, 600, size)]
-        np.testing.assert_array_equal(np.concatenate(apart), together)
-    np.testing.assert_array_equal(nearest._projected(np.asfortranarray(rows), space), together)
 
 
 def test_rows_keep_their_numbers_and_are_read_from_the_oldest_held():
