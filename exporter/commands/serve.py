@@ -13,7 +13,7 @@ from exporter.commands.check import check, read_config, read_web
 from exporter.config_file import load
 from exporter.http.web_config import warnings
 from exporter.logs import set_up_logging
-from exporter.memory import settle
+from exporter.memory import settle, share
 from exporter.storage.journal import StateInUse
 
 log = logging.getLogger(__name__)
@@ -26,6 +26,7 @@ def serve(options: argparse.Namespace) -> None:
     if options.check:
         check(options)
         return
+    share()
     config = read_config(options.config_file)
     set_up_logging(options.log_level, options.log_format)
     web = read_web(options.web_config_file)
