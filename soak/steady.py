@@ -127,7 +127,8 @@ def overload(seconds: float = 60.0, fill: int = FILL) -> Report:
         watch.start()
         memory, _ = _memory(service, seconds)
         watch.stop()
-        judged = (service.page()[TOTAL] - before) / (time.monotonic() - begun)
+        page = service.page()
+        judged = (page[TOTAL] - before) / (time.monotonic() - begun)
         pushed = pusher.stop()
         sent, refused = sum(pushed.queries.values()), pushed.queries[429]
         half = len(memory) // 2
@@ -142,6 +143,7 @@ def overload(seconds: float = 60.0, fill: int = FILL) -> Report:
         report.figure(
             "resident memory at most, first and second half", f"{peaks[0] / MIB:.1f}, {peaks[1] / MIB:.1f} MiB"
         )
+        report.figure("snapshots: last took", f"{page['vedette_snapshot_duration_seconds']:.2f} s")
         report.promise(set(pushed.bodies) <= {202, 429}, f"answers other than 202 and 429: {dict(pushed.bodies)}")
         report.promise(refused > 0, "nothing was refused: it was no overload")
         report.promise(not pushed.without_retry_after, "a 429 came without Retry-After")
