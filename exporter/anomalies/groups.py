@@ -14,7 +14,7 @@ from exporter.anomalies.blocks import Points, series_id
 from exporter.anomalies.course import Judged
 from exporter.anomalies.series import WatchedSeries
 from exporter.anomalies.watched import WatchedQuery
-from exporter.config.anomalies import SeverityLevels
+from exporter.config.anomalies import DAY, SeverityLevels
 
 #: residuals that a group is learned from, the newest, and how many there have to be
 LEARNED_POINTS, LEAST_POINTS = 10_080, 500
@@ -93,6 +93,8 @@ class Groups:
         """Judge the live points of one time of all the queries of a group."""
         known = self._places.setdefault(group, {})
         for value, members in self._members(queries).items():
+            if not any(member in points for member in members):  # its machine is gone
+                continue
             place = known.get(value)
             if place is None or set(place.members) != set(members):
                 if place is not None:
@@ -100,9 +102,15 @@ class Groups:
                 place = known[value] = Place(members)
             if time > place.last_time:
                 self._note(group, value, place, place.take(time, points), time)
-        for value in list(known):
-            if time - known[value].last_time > 86_400:
-                self._end(known[value], known[value].last_time)
+
+    def end_vanished(self, group: str, until: float, silence: float) -> None:
+        """End the incidents of places without a point for so long; what is gone for a day is forgotten."""
+        known = self._places.get(group, {})
+        for value, place in list(known.items()):
+            if until - place.last_time >= silence:
+                self._end(place, place.last_time)
+                place.alarm.reset()
+            if until - place.last_time > DAY:
                 del known[value]
 
     def _note(self, group: str, value: str, place: Place, change: Change | None, time: float) -> None:

@@ -28,8 +28,8 @@ from exporter.anomalies.log import AnomalyLog
 from exporter.anomalies.presets import PRESETS
 from exporter.anomalies.prometheus import Prometheus
 from exporter.anomalies.schedule import Turns, last_due, spread
+from exporter.anomalies.watched import VANISHED_STEPS, ContextsOf, Trained, WatchedQuery
 from exporter.anomalies.watched import Block as Read
-from exporter.anomalies.watched import ContextsOf, Trained, WatchedQuery
 from exporter.config.anomalies import AnomalyQuery, LearnedNormal, ResolvedQuery
 from exporter.metrics.page import Block
 from exporter.promql import window
@@ -239,6 +239,7 @@ class AnomalyService:
             read_until = min((query.judged_until for query in members if query.is_ready), default=0.0)
             for moment in sorted(at for at in times if at <= read_until):
                 self._groups.take(group, members, moment, times.pop(moment))
+            self._groups.end_vanished(group, read_until, VANISHED_STEPS * members[0].config.step)
             for moment in sorted(times)[:-PENDING_TIMES]:  # a query of the group cannot be read
                 del times[moment]
             for query in members:

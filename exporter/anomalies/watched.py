@@ -27,6 +27,8 @@ from exporter.config.anomalies import WEEK, ResolvedQuery
 Block = Mapping[str, tuple[Labels, Points]]
 #: the contexts of times: str objects (n,)
 ContextsOf = Callable[[np.ndarray], np.ndarray]
+#: steps without a point after which a series has vanished, and its incident with it
+VANISHED_STEPS = 3
 #: an incident that has lasted this long is what is normal now, and keeps no baseline from being swapped
 LONGEST_INCIDENT = WEEK
 
@@ -178,6 +180,7 @@ class WatchedQuery:
                         self._take(one, point, judgement, at + i, live, names[i])
                         out.append((one.id, point))
             self.judged_until = max(self.judged_until, until)
+            self._end_of_vanished(until)
             if live:
                 return out
             self._forget_alarms()
@@ -314,12 +317,21 @@ class WatchedQuery:
             self._record(found)
         one.incident, one.worst, one.shares = None, -math.inf, {}
 
+    def _end_of_vanished(self, until: float) -> None:
+        """End what was found of series that have no points any more, as far as was read: at their last point."""
+        for one in self.series.values():
+            if until - one.known_until >= VANISHED_STEPS * self.config.step:
+                self._forget_alarm(one)
+
     def _forget_alarms(self) -> None:
         """End what was found while points were caught up with: an alarm begins with live points."""
         for one in self.series.values():
-            if one.alarm.is_open or one.alarm.since is not None:
-                self._close(one, one.last.time if one.last else one.known_until)
-                one.alarm.reset()
+            self._forget_alarm(one)
+
+    def _forget_alarm(self, one: WatchedSeries) -> None:
+        if one.alarm.is_open or one.alarm.since is not None:
+            self._close(one, one.last.time if one.last else one.known_until)
+            one.alarm.reset()
 
     def explain_with(self, identifier: str, moved: list[str]) -> None:
         """Note which members of its group moved with a series whose incident lasts."""
