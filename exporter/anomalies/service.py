@@ -18,17 +18,18 @@ from prometheus_client.core import Metric
 
 from exporter.anomalies import events as contexts
 from exporter.anomalies import exposition, own
+from exporter.anomalies.anomaly import Anomaly
 from exporter.anomalies.blocks import ReadError, floor
 from exporter.anomalies.course import CourseFiles, Judged
 from exporter.anomalies.events import Events
-from exporter.anomalies.groups import Groups, Member
+from exporter.anomalies.groups import PREFIX, Groups, Member
 from exporter.anomalies.kept import Kept, Unusable
 from exporter.anomalies.learning import Source, Stopped, learn
 from exporter.anomalies.log import AnomalyLog
 from exporter.anomalies.presets import PRESETS
 from exporter.anomalies.prometheus import Prometheus
 from exporter.anomalies.schedule import Turns, last_due, spread
-from exporter.anomalies.watched import VANISHED_STEPS, ContextsOf, Trained, WatchedQuery
+from exporter.anomalies.watched import VANISHED_STEPS, ContextsOf, Trained, WatchedQuery, over
 from exporter.anomalies.watched import Block as Read
 from exporter.config.anomalies import AnomalyQuery, LearnedNormal, ResolvedQuery
 from exporter.metrics.page import Block
@@ -265,7 +266,7 @@ class AnomalyService:
                     query.remember(self._courses.read(name), until.get(name, -math.inf), self.log.lasting(name))
         for one in self.log.lasting():
             if one.metric not in self.queries or not self.queries[one.metric].is_ready:
-                self.log.put(msgspec.structs.replace(one, ended_at=one.worst_at))
+                self.log.put(over(one))
 
     def train(self, name: str) -> bool:
         """Have a query learned anew, soon; whether there is such a query."""
@@ -342,6 +343,17 @@ class AnomalyService:
             raise Unusable(f"no version {version}; there are {', '.join(self.versions(name)) or 'none'}")
         query.swap(self._kept.load(query.config, version), self._clock())
         self._turns.rolled_back(name, self._clock())
+
+    # -- what people say
+
+    def confirm(self, incident: str, confirmed: bool, by: str | None) -> Anomaly | None:
+        """Note what people said of an incident, and end it when they said that it is none; None if it is unknown."""
+        found = self.log.confirm(incident, confirmed, by, self._clock())
+        if found is not None and not confirmed:
+            if query := self.queries.get(found.metric):
+                query.dismiss(incident)
+            self._groups.dismiss(found.metric.removeprefix(PREFIX), incident)
+        return self.log.get(incident)
 
     # -- for whoever looks
 
