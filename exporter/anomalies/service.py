@@ -255,12 +255,15 @@ class AnomalyService:
     # -- learning
 
     def restore(self) -> None:
-        """Go on with the newest versions that the disk has, and with what was judged by them."""
+        """Go on with the versions that were in use, and with what was judged by them."""
         until: dict[str, float] = {}
         with contextlib.suppress(OSError, msgspec.MsgspecError):
             until = msgspec.json.decode(self._judged_file.read_bytes(), type=dict[str, float])
         for name, query in self.queries.items():
-            if not query.is_ready and (trained := self._kept.newest(query.config)):
+            if not query.is_ready and (trained := self._kept.current(query.config)):
+                chosen = self._kept.chosen(name)
+                if chosen is not None and chosen.version == trained.version:
+                    self._turns.rolled_back(name, chosen.at)
                 with query.lock:
                     query.swap(trained, self._clock())
                     query.remember(self._courses.read(name), until.get(name, -math.inf), self.log.lasting(name))
@@ -337,12 +340,20 @@ class AnomalyService:
         return self._kept.versions(name)
 
     def roll_back(self, name: str, version: str) -> None:
-        """Judge by an older version until the next learning. Raises KeyError, and Unusable with the reason."""
+        """Judge by an older version until the next learning, over restarts too.
+
+        Raises KeyError, and Unusable with the reason.
+        """
         query = self.queries[name]
         if version not in self.versions(name):
             raise Unusable(f"no version {version}; there are {', '.join(self.versions(name)) or 'none'}")
         query.swap(self._kept.load(query.config, version), self._clock())
         self._turns.rolled_back(name, self._clock())
+        try:
+            self._kept.choose(name, version, self._clock())
+        except OSError as error:
+            reason = error.strerror or str(error)
+            log.error("a version that was gone back to holds until a restart", extra={"query": name, "reason": reason})
 
     # -- what people say
 
