@@ -170,6 +170,11 @@ class Groups:
         """The places of a group by their value of the label."""
         return dict(self._places.get(group, {}))
 
+    def odd(self) -> set[Member]:
+        """The members of all places whose incident lasts."""
+        places = [place for group in list(self._places) for place in self.places(group).values()]
+        return {member for place in places if place.alarm.is_open for member in place.members}
+
     def moved_with(self, group: str, member: Member) -> list[Member]:
         """The other members that moved with this one."""
         places = self.places(group).values()

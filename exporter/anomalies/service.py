@@ -375,9 +375,9 @@ class AnomalyService:
     def blocks(self) -> Iterator[Block]:
         """What it exposes."""
         now = self._clock()
-        queries = list(self.queries.values())
+        queries, odd = list(self.queries.values()), self._groups.odd()
         for query in queries:
-            yield from exposition.of_query(query, self.log, now)
+            yield from exposition.of_query(query, self.log, now, odd)
         for group in dict.fromkeys(query.config.group for query in queries):
             if group is not None:
                 yield exposition.of_group(group, self._groups.places(group), self.members(group), now)

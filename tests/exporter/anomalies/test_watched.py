@@ -283,10 +283,13 @@ def test_a_group_that_people_say_is_none_ends_at_once(service: Build, recorded: 
     for _ in range(2):
         watched.train_due(clock.now)
     run(watched, clock, 40)
+    named = {labels["query"]: labels["name"] for labels, _ in exposed(watched)["vedette_anomaly_series_info"]}
+    assert named == {"one": "instance:a", "two": "instance:a"}
     [found] = watched.log.newest_first()
     said = watched.confirm(found.id, False, "me")
     assert said is not None
     assert said.ended_at is not None
+    assert "vedette_anomaly_series_info" not in exposed(watched)
     run(watched, clock, 10)
     assert exposed(watched)["vedette_group_anomaly_incidents_open"] == [({"group": "host"}, 0)]
     assert len(watched.log.newest_first()) == 1
