@@ -21,7 +21,7 @@ from exporter.anomalies.blocks import (
     on_grid,
 )
 from exporter.anomalies.course import Course, Judged
-from exporter.anomalies.series import ORDINARY, WatchedSeries, explained, judged
+from exporter.anomalies.series import WatchedSeries, explained, judged
 from exporter.config.anomalies import WEEK, ResolvedQuery
 
 Block = Mapping[str, tuple[Labels, Points]]
@@ -418,8 +418,3 @@ def _plain(explanation: Any) -> dict[str, Any]:
         "nearest": explanation.nearest,
         "rarity": explanation.rarity,
     }
-
-
-def ordinary_times(times: np.ndarray) -> np.ndarray:
-    """The contexts of times without events."""
-    return np.full(len(times), ORDINARY, dtype=object)

@@ -5,11 +5,13 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 import msgspec
 
 from exporter.anomalies.anomaly import Anomaly
 from exporter.anomalies.blocks import Points, floor
+from exporter.anomalies.events import Event, Events
 from exporter.anomalies.groups import PREFIX
 from exporter.anomalies.learning import Source, described
 from exporter.anomalies.prometheus import Prometheus
@@ -23,7 +25,8 @@ from exporter.promql import ExpressionError, check
 
 def replay(options: argparse.Namespace) -> None:
     """Print one line an incident, by query, and how many that is a week. Raises Failure when no query can be read."""
-    config = read_config(options.config_file).anomalies
+    whole = read_config(options.config_file)
+    config, told = whole.anomalies, _told(whole.storage.path)
     source = prometheus_of(config)
     queries = [config.resolved(query) for query in expanded(config) if options.query in (None, query.name)]
     queries = [query for query in queries if not _is_own(query, config)]
@@ -32,7 +35,7 @@ def replay(options: argparse.Namespace) -> None:
     failed = 0
     for together in _parted(queries, options.query is not None):
         label = together[0].group if len(together) > 1 else together[0].name
-        found = replay_together(together, config, source, options.days, time.time(), _bar(label or ""))
+        found = replay_together(together, config, source, options.days, time.time(), _bar(label or ""), told)
         failed += len(found.errors)
         for query in together:
             if error := found.errors.get(query.name):
@@ -43,6 +46,15 @@ def replay(options: argparse.Namespace) -> None:
             _show(f"{PREFIX}{together[0].group}", None, found.anomalies, options)
     if failed == len(queries):
         raise Failure("none of the queries could be read")
+
+
+def _told(state: str) -> list[Event]:
+    """The events that a running exporter was told of, where its state can be read."""
+    try:
+        return Events(Path(state) / "anomalies" / "events.json").all()
+    except (OSError, msgspec.MsgspecError) as error:
+        print(f"without the events that were told: {state} cannot be read: {error}", file=sys.stderr)
+        return []
 
 
 def _parted(queries: list[ResolvedQuery], are_single: bool) -> list[list[ResolvedQuery]]:
