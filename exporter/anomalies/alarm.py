@@ -3,9 +3,9 @@
 A series is in alarm while three of its last five points are at or above the line: one odd point in a series with
 heavy tails is no incident. An incident begins with the alarm and ends when there was none for fifteen points.
 
-Where points look back on a window of time, an incident begins one window later: when a target goes away, its window
-empties, and what is computed from the rest moves as if something had happened. Nobody can know that at the time; but
-one window after, there either is no point any more, or what was odd was seen by somebody who was there.
+Where points look back on a window of time, an incident begins one window later, or when the values are back: when a
+target goes away, its window empties, and what is computed from the rest moves as if something had happened. Nobody can
+know that at the time; but one window after, there either is no point any more, or it was no emptying window.
 """
 
 from collections import deque
@@ -72,7 +72,8 @@ class Alarm:
         if not is_known:  # it was away meanwhile
             self.reset()
             return None
-        if time < self._alarmed_at + self._window:
+        is_back = sum(self._above) < LEAST  # a window that empties does not come back
+        if not is_back and time < self._alarmed_at + self._window:
             return None
         self._state, self.opened_at = "open", self._alarmed_at if self.since is None else self.since
         return "opened"

@@ -101,3 +101,10 @@ def test_what_was_away_meanwhile_is_not_waited_for() -> None:
     alarm.step(300, False, is_known=False)
     assert [alarm.step(time, False) for time in range(360, 1800, 60)] == [None] * 24
     assert alarm.since is None
+
+
+def test_what_is_over_before_a_long_window_has_passed_is_told_when_it_is_back() -> None:
+    alarm = Alarm(window=3600)
+    changes = [alarm.step(60 * number, number < 20) for number in range(60)]
+    assert changes.index("opened") == 20 + 2  # two of the last five are odd: no alarm any more
+    assert changes.count("opened") == changes.count("closed") == 1
