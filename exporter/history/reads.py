@@ -145,6 +145,14 @@ def windows(database: Database, asked: Asked, seconds: float) -> list[Window]:
     return [found[start] for start in sorted(found)]
 
 
+def rolled_up(database: Database, since: float) -> set[tuple[str, float]]:
+    """The models and minutes from then on of which there are rows."""
+    columns = TABLES["rollups"].c
+    with database.read() as connection:
+        rows = connection.execute(select(columns.model, columns.time).where(columns.time >= since).distinct())
+        return {(model, time) for model, time in rows}
+
+
 def whole(database: Database, asked: Asked) -> Window:
     """All minutes added up."""
     total = Window(asked.since, 0.0)
