@@ -66,6 +66,10 @@ class Prices(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     gpu_second: Price = 0.0
 
 
+class RegisteredModel(Model, frozen=True, kw_only=True):
+    """A model that the file does not name: it takes no queries from those that it does."""
+
+
 class Registration(msgspec.Struct, frozen=True, kw_only=True):
     """A model as it is registered. id: its label `model`, and the `model` of its queries."""
 
@@ -78,10 +82,10 @@ class Registration(msgspec.Struct, frozen=True, kw_only=True):
     objectives: Objectives = Objectives()
     prices: Prices = Prices()
 
-    def model(self) -> Model:
+    def model(self) -> RegisteredModel:
         """The same as the configuration would have it."""
         limits = msgspec.structs.asdict(self.thresholds) | {"latency": self.thresholds.latency / 1000}
-        return Model(
+        return RegisteredModel(
             name=self.id,
             version=self.version,
             modality=MODALITIES[self.model_type],

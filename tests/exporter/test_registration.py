@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from exporter.config import Config, Limits, Model, Objectives, Prices, Thresholds
-from exporter.registration import MODALITIES, Registrations, Wrong, decode, listed
+from exporter.registration import MODALITIES, RegisteredModel, Registrations, Wrong, decode, listed
 from exporter.storage.files import Files
 
 LEAST = {"id": "bot", "name": "Bot", "model_type": "llm"}
@@ -30,7 +30,7 @@ def reason(body):
 
 
 def test_a_registration_is_a_model_of_the_configuration_with_its_latency_in_seconds():
-    assert registration(**WHOLE).model() == Model(
+    assert registration(**WHOLE).model() == RegisteredModel(
         name="bot",
         version="3",
         modality="text",
@@ -42,7 +42,7 @@ def test_a_registration_is_a_model_of_the_configuration_with_its_latency_in_seco
 
 
 def test_what_is_left_out_is_as_in_the_configuration():
-    assert registration().model() == Model(name="bot", modality="text")
+    assert registration().model() == RegisteredModel(name="bot", modality="text")
 
 
 @pytest.mark.parametrize("field", LEAST)
