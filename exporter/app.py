@@ -339,7 +339,7 @@ class Service:
 
             self.history.replaying = True
             pipeline.on_judged = Judged(self.history, growth, kept.evidence, kept.flagged_per_second, shown)
-            pipeline.noticed = Noticed(self.history, growth, shown)
+            pipeline.noticed = Noticed(self.history, growth, kept.evidence, shown)
 
     def _start_history(self) -> None:
         """Record what is judged from here on."""
