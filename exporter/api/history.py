@@ -22,7 +22,9 @@ FORMAT = Annotated[Format | None, Query(description="Stream all rows, or `limit`
 #: points of one line
 MAX_POINTS = 10_000
 SHORTEST_WINDOW = 60
-LINES = ("latency", "p95_latency", "throughput", "error_rate", *RESOURCES)
+#: sums of a window, left out where there are none
+SUMS = ("tokens_input", "tokens_output", "cost_dollars")
+LINES = ("latency", "p95_latency", "throughput", "error_rate", *RESOURCES, *SUMS)
 
 
 def add(app: FastAPI, recorder: Recorder) -> None:
@@ -213,7 +215,8 @@ def _values(window: "Window") -> tuple[float | None, ...]:
     """What came of a window, in the order of LINES."""
     latencies = ask.milliseconds(window.mean_latency), ask.milliseconds(window.latencies.quantile(0.95))
     resources = (window.mean(name) for name in RESOURCES)
-    return *latencies, window.queries / window.seconds, window.error_rate, *resources
+    sums = (getattr(window, name) or None for name in SUMS)
+    return *latencies, window.queries / window.seconds, window.error_rate, *resources, *sums
 
 
 def _window(text: str, since_hours: float) -> float:

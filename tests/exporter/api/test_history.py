@@ -97,8 +97,8 @@ def test_an_empty_stream_is_whole_too(api: Api) -> None:
 def test_sums_over_time_and_the_summary_are_those_of_the_minutes(api: Api) -> None:
     start = NOW // 3_600 * 3_600 - 3_600
     minutes = api.recorder.minutes
-    minutes.count("chat", start + 5, 10, errors=1, latencies=[0.2] * 10)
-    minutes.count("chat", start + 65, 10, latencies=[0.4] * 10)
+    minutes.count("chat", start + 5, 10, errors=1, latencies=[0.2] * 10, tokens=(7, 5), cost_dollars=0.25)
+    minutes.count("chat", start + 65, 10, latencies=[0.4] * 10, cost_dollars=0.5)
     minutes.count("fraud", start + 605, 20, errors=20)
     minutes.use("chat", start + 70, {"gpu_memory": 0.5})
     assert api.recorder.turn()
@@ -107,6 +107,11 @@ def test_sums_over_time_and_the_summary_are_those_of_the_minutes(api: Api) -> No
     assert [point["value"] for point in lines["error_rate"]] == [0.05]
     assert [point["value"] for point in lines["throughput"]] == [pytest.approx(20 / 300)]
     assert [point["value"] for point in lines["gpu_memory"]] == [0.5]
+    sums = {
+        name: [point["value"] for point in lines[name]] for name in ("tokens_input", "tokens_output", "cost_dollars")
+    }
+    assert sums == {"tokens_input": [7], "tokens_output": [5], "cost_dollars": [0.75]}
+    assert get(api, "metrics/aggregated", model_id="fraud")["aggregated_metrics"]["cost_dollars"] == []
     assert len(get(api, "metrics/aggregated", window="1m")["aggregated_metrics"]["throughput"]) == 3
     summary = get(api, "summary")
     assert (summary["total_requests"], summary["error_rate"]) == (40, 21 / 40)
