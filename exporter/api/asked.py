@@ -24,7 +24,10 @@ log = logging.getLogger(__name__)
 
 Asked = TypeVar("Asked")
 MAX_ROWS = 10_000
-MODEL = Annotated[str | None, Query(max_length=128, description="Only this model")]
+#: what PostgreSQL takes for a text
+TEXT = r"^[^\x00]*$"
+MODEL = Annotated[str | None, Query(max_length=128, pattern=TEXT, description="Only this model")]
+CLIENT = Annotated[str | None, Query(pattern=TEXT, description="Only this client")]
 HOURS = Annotated[float, Query(gt=0, le=24 * 366, description="How far to look back")]
 Format = Literal["json", "csv"]
 LIMIT = Annotated[int, Query(ge=1, le=MAX_ROWS)]

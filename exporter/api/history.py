@@ -9,7 +9,7 @@ from fastapi import FastAPI, HTTPException, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from exporter.api import asked as ask
-from exporter.api.asked import HOURS, LIMIT, MODEL, Format, Plain
+from exporter.api.asked import CLIENT, HOURS, LIMIT, MODEL, TEXT, Format, Plain
 from exporter.config.units import duration
 from exporter.history.minutes import RESOURCES
 from exporter.history.recorder import Recorder
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from exporter.history.reads import Window
 
 FORMAT = Annotated[Format | None, Query(description="Stream all rows, or `limit` of them, as JSON or CSV")]
+LEVEL = Annotated[str | None, Query(pattern=TEXT, description="Only changes to this level")]
 #: points of one line
 MAX_POINTS = 10_000
 SHORTEST_WINDOW = 60
@@ -39,7 +40,7 @@ def _add_rows(app: FastAPI, recorder: Recorder) -> None:
     def flagged(
         request: Request,
         model_id: MODEL = None,
-        client: str | None = None,
+        client: CLIENT = None,
         since_hours: HOURS = 24,
         limit: LIMIT | None = None,
         cursor: str | None = None,
@@ -52,8 +53,8 @@ def _add_rows(app: FastAPI, recorder: Recorder) -> None:
     def alarms(
         request: Request,
         model_id: MODEL = None,
-        client: str | None = None,
-        level: str | None = None,
+        client: CLIENT = None,
+        level: LEVEL = None,
         since_hours: HOURS = 24,
         limit: LIMIT | None = None,
         cursor: str | None = None,
