@@ -13,6 +13,7 @@ from exporter import body
 from exporter.api import asked as ask
 from exporter.api.asked import HOURS, LIMIT, MODEL, Format, Plain
 from exporter.config.units import duration
+from exporter.formats.native import BROKEN
 from exporter.history.recorder import Recorder
 
 if TYPE_CHECKING:
@@ -98,8 +99,9 @@ class Desk:
 
         try:
             alerts, refused = read_webhook(content, time.time())
-        except (ValueError, msgspec.DecodeError) as error:
-            return JSONResponse({"detail": f"no webhook of Alertmanager: {error}"}, 400)
+        except BROKEN as error:
+            reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+            return JSONResponse({"detail": f"no webhook of Alertmanager: {reason}"}, 400)
         if allowed is not None and any(alert.model not in allowed for alert in alerts):
             return JSONResponse({"detail": "this key is not for all of these models"}, 403)
         with ask.database(self._recorder) as database:
@@ -158,7 +160,7 @@ class Desk:
 
         if self._alertmanager is None or not self._silences:
             return None
-        words = comment or "acknowledged"
+        words = comment or alert.comment or "acknowledged"
         try:
             return self._alertmanager.silence(alert.labels, begins, ends, by, words, alert.silence_id)
         except Unreachable as error:
