@@ -10,6 +10,7 @@ import msgspec
 from sqlalchemy import Connection, and_, bindparam, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from exporter.history.alertmanager import is_ours
 from exporter.history.database import Database
 from exporter.history.numbers import Numbers
 from exporter.history.rows import Alert
@@ -91,6 +92,13 @@ class AlertBook:
             if over:
                 ends = update(alerts).where(alerts.c.id == bindparam("key"))
                 connection.execute(ends.values(firing=False, ends_at=asked_at, time=asked_at), over)
+
+    def firing_of_others(self) -> frozenset[str]:
+        """The ids of alerts that fire as far as is known, and that OURS does not ask for: somebody sent them here."""
+        columns = alerts.c.id, alerts.c.alertname, alerts.c.severity
+        with self._database.read() as connection:
+            firing = connection.execute(select(*columns).where(alerts.c.firing))
+            return frozenset(key for key, name, severity in firing if not is_ours(name, severity))
 
     def silenced_and_over(self) -> list[KeptAlert]:
         """Alerts that ended while a silence of ours was on them."""

@@ -14,6 +14,7 @@ TIMEOUT_SECONDS = 10
 LAST_TIME = 253_402_300_800
 #: alerts of this project, without those that always fire
 OURS = ('alertname=~"Vedette.+"', 'severity!="none"')
+EVERY: tuple[str, ...] = ()
 
 
 class Unreachable(Exception):
@@ -136,6 +137,11 @@ class Alertmanager:
             return answer.json() if answer.content else None
         except (requests.RequestException, ValueError, OSError, RecursionError) as error:
             raise Unreachable(f"{self.url}: {type(error).__name__}") from None
+
+
+def is_ours(alertname: str, severity: str) -> bool:
+    """Whether OURS asks for such an alert."""
+    return alertname.startswith("Vedette") and alertname != "Vedette" and severity != "none"
 
 
 def _is_shown(time: datetime) -> bool:
