@@ -10,6 +10,7 @@ from fastapi.responses import StreamingResponse
 
 from exporter.api import asked as ask
 from exporter.api.asked import CLIENT, HOURS, LIMIT, MODEL, TEXT, Format, Plain
+from exporter.api.described import AS_CSV, errors
 from exporter.config.units import duration
 from exporter.history.minutes import RESOURCES
 from exporter.history.recorder import Recorder
@@ -25,6 +26,9 @@ MAX_POINTS = 10_000
 SHORTEST_WINDOW = 60
 LINES = ("latency", "p95_latency", "throughput", "error_rate", *RESOURCES)
 
+#: what is answered with rows: JSON, or CSV where that is asked for
+ROWS_OR_NONE = errors(422, 503) | AS_CSV
+
 
 def add(app: FastAPI, recorder: Recorder) -> None:
     """Add the routes."""
@@ -36,7 +40,9 @@ def add(app: FastAPI, recorder: Recorder) -> None:
 def _add_rows(app: FastAPI, recorder: Recorder) -> None:
     rows = Rows(recorder)
 
-    @app.get("/api/v1/queries/flagged", summary="Queries that a detector flagged, the newest first")
+    @app.get(
+        "/api/v1/queries/flagged", summary="Queries that a detector flagged, the newest first", responses=ROWS_OR_NONE
+    )
     def flagged(
         request: Request,
         model_id: MODEL = None,
@@ -49,7 +55,7 @@ def _add_rows(app: FastAPI, recorder: Recorder) -> None:
         chosen = rows.asked(request, model_id, since_hours, client=client)
         return rows.answer("flagged_queries", "queries", chosen, limit, cursor, format)
 
-    @app.get("/api/v1/clients/alarms", summary="Clients whose level changed, the newest first")
+    @app.get("/api/v1/clients/alarms", summary="Clients whose level changed, the newest first", responses=ROWS_OR_NONE)
     def alarms(
         request: Request,
         model_id: MODEL = None,
@@ -67,7 +73,7 @@ def _add_rows(app: FastAPI, recorder: Recorder) -> None:
 def _add_metrics(app: FastAPI, recorder: Recorder) -> None:
     rows = Rows(recorder)
 
-    @app.get("/api/v1/metrics/inference", summary="Inferences, the newest first")
+    @app.get("/api/v1/metrics/inference", summary="Inferences, the newest first", responses=ROWS_OR_NONE)
     def inference(
         request: Request,
         model_id: MODEL = None,
@@ -79,7 +85,9 @@ def _add_metrics(app: FastAPI, recorder: Recorder) -> None:
         chosen = rows.asked(request, model_id, since_hours)
         return rows.answer("inference", "metrics", chosen, limit, cursor, format)
 
-    @app.get("/api/v1/metrics/drift", summary="Drift that was found or reported, the newest first")
+    @app.get(
+        "/api/v1/metrics/drift", summary="Drift that was found or reported, the newest first", responses=ROWS_OR_NONE
+    )
     def drift(
         request: Request,
         model_id: MODEL = None,
@@ -92,7 +100,7 @@ def _add_metrics(app: FastAPI, recorder: Recorder) -> None:
         chosen = rows.asked(request, model_id, since_hours, drift_type=drift_type)
         return rows.answer("drift", "drift_metrics", chosen, limit, cursor, format)
 
-    @app.get("/api/v1/metrics/aggregated", summary="Latency, throughput and errors over time")
+    @app.get("/api/v1/metrics/aggregated", summary="Latency, throughput and errors over time", responses=ROWS_OR_NONE)
     def aggregated(
         request: Request, model_id: MODEL = None, since_hours: HOURS = 24, window: str = "5m", format: Format = "json"
     ) -> Response:
@@ -116,7 +124,7 @@ def _add_metrics(app: FastAPI, recorder: Recorder) -> None:
 def _add_sums(app: FastAPI, recorder: Recorder) -> None:
     rows = Rows(recorder)
 
-    @app.get("/api/v1/summary", summary="One number each, of all that was measured lately")
+    @app.get("/api/v1/summary", summary="One number each, of all that was measured lately", responses=errors(422, 503))
     def summary(request: Request, model_id: MODEL = None, since_hours: HOURS = 24) -> Response:
         from exporter.history.alert_book import AlertBook
         from exporter.history.reads import whole
