@@ -70,7 +70,7 @@ class RegisteredModel(Model, frozen=True, kw_only=True):
     """A model that the file does not name: it takes no queries from those that it does."""
 
 
-class Registration(msgspec.Struct, frozen=True, kw_only=True):
+class Registration(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """A model as it is registered. id: its label `model`, and the `model` of its queries."""
 
     id: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
@@ -123,7 +123,7 @@ def _named(text: str) -> str:
         words = {"model_type": MODALITIES, "environment": ("dev", "staging", "prod")}.get(path, ())
         return f"{path}: expected one of {', '.join(words)}"
     if "unknown field" in what:
-        return f"{path}.{what.split('`')[1]}: unknown field"
+        return f"{path}{'.' if path else ''}{what.split('`')[1]}: unknown field"
     return f"{path or 'the body'}: {what[:1].lower()}{what[1:]}"
 
 
@@ -163,7 +163,7 @@ class Registrations:
 def _read(path: Path) -> Sequence[Registration]:
     try:
         file = msgspec.json.decode(path.read_bytes(), type=_File)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise OSError(errno.EINVAL, f"damaged: {error}", os.fspath(path)) from None
     if file.version != VERSION:
         raise OSError(errno.EINVAL, f"of version {file.version}, expected {VERSION}", os.fspath(path))

@@ -62,6 +62,7 @@ def test_a_field_that_is_missing_is_named(field):
         ({"thresholds": {"latency": 0}}, "thresholds.latency: expected `float` > 0.0"),
         ({"thresholds": {"gpu_memory": 80}}, "thresholds.gpu_memory: expected `float` <= 1.0"),
         ({"thresholds": {"latncy": 3}}, "thresholds.latncy: unknown field"),
+        ({"treshold": {"latency": 3}}, "treshold: unknown field"),
         ({"objectives": {"availability": 1}}, "objectives.availability: expected `float` < 1.0"),
         ({"prices": {"request": -1}}, "prices.request: expected `float` >= 0.0"),
     ],
