@@ -10,12 +10,19 @@ class Notices:
 
     def __init__(self) -> None:
         self._said: set[str] = set()
+        self._mentioned: set[str] = set()
 
     def warn(self, about: str, text: str) -> None:
         """Warn, unless that was said already."""
         if about not in self._said:
             self._said.add(about)
             log.warning("vedette: %s", text)
+
+    def mention(self, about: str, text: str) -> None:
+        """Tell those who look for it, once."""
+        if about not in self._mentioned:
+            self._mentioned.add(about)
+            log.debug("vedette: %s", text)
 
     def over(self, about: str, text: str) -> None:
         """Say that something is well again, if it was warned of."""
