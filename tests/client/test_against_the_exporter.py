@@ -190,6 +190,16 @@ def test_a_call_whose_input_has_no_form_is_measured_all_the_same(client: Client,
     assert client.stats().left_out == {"input": len(NO_QUERY)}
 
 
+def test_why_a_record_is_refused_stands_in_the_log(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    client.push(model="m", input="fine")
+    client.push({"model": "m", "input": "text", "timestamp": "noon"})
+    client.inference("m", -1.0)
+    assert client.flush(30)
+    assert dict(client.stats().dropped) == {"rejected": 2}
+    assert "[1] timestamp: 'noon' is no RFC 3339 time" in caplog.text
+    assert "latency: expected `float` > 0.0" in caplog.text
+
+
 class Forgetful:
     """Sends to the exporter; the first answer on each path is lost on its way back."""
 
