@@ -200,6 +200,20 @@ def test_why_a_record_is_refused_stands_in_the_log(client: Client, caplog: pytes
     assert "latency: expected `float` > 0.0" in caplog.text
 
 
+def test_gauges_of_two_instances_stand_beside_each_other(client: Client, exporter: Exporter) -> None:
+    with Client(exporter.url, instance="replica-2") as second:
+        for one, value in ((client, 0.75), (second, 0.25)):
+            one.inference("m", 1.0, error_rate=value, throughput=value, resource_usage={"cpu_usage": value})
+            one.custom("queue_length", value)
+            assert one.flush(30)
+        second.custom("queue_length", 0.5, instance="shard-9")
+    page = exporter.counted_page()
+    assert page['vedette_pushed_error_ratio{model="m"}'] == 0.75
+    assert page['vedette_pushed_throughput_per_second{model="m"}'] == 0.75
+    assert page['vedette_resource_utilization_ratio{model="m",resource="cpu_usage"}'] == 0.75
+    assert page["vedette_custom_queue_length"] == 0.75
+
+
 class Forgetful:
     """Sends to the exporter; the first answer on each path is lost on its way back."""
 
