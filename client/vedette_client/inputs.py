@@ -88,11 +88,17 @@ def _mapping(value: Mapping[Any, Any]) -> Any:
     if any(isinstance(value.get(key), str) for key in _ENCODED):
         return value
     if "embedding" in value:
-        embedding = as_input(value["embedding"])
-        return {"embedding": embedding} if isinstance(embedding, list) and row_of_numbers(embedding) else None
+        return _embedding(as_input(value["embedding"]))
     if (messages := messages_of(value)) is not None:
         return text_of(messages) or None
     return _features(value)
+
+
+def _embedding(row: Any) -> dict[str, Any] | None:
+    """A row of numbers as a vector; None where it is none, or beyond the float32 that vectors are kept in."""
+    if not isinstance(row, list) or isinstance(row[0], str):
+        return None
+    return {"embedding": row} if max(map(abs, row)) <= pictures.LARGEST else None
 
 
 def _features(value: Mapping[Any, Any]) -> dict[str, Scalar] | None:

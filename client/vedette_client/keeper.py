@@ -1,18 +1,18 @@
 """Keeping: what the host left is encoded and put into the buffer. No thread and no clock of its own."""
 
-import platform
 import time
 from collections.abc import Callable
 from typing import Any
 
 from vedette_client.buffer import Buffer
 from vedette_client.encode import encode
+from vedette_client.identity import process_name
 from vedette_client.inputs import as_input
 from vedette_client.intake import Intake
 from vedette_client.notices import Notices
 from vedette_client.outputs import as_output
 from vedette_client.resources import Usage
-from vedette_client.samples import sample_of
+from vedette_client.samples import has_gauges, sample_of
 from vedette_client.settings import Settings
 from vedette_client.statistics import Counts
 
@@ -44,7 +44,7 @@ class Keeper:
         self._counts, self._notices = counts, notices
         self._clock, self._sample = clock, sample
         self._adopted_at = clock()
-        self._machine = platform.node() or None
+        self._instance = settings.instance or process_name()
         self._sampled_at: dict[str, float] = {}
         self._damaged = 0
         #: how many records were taken from the intake
@@ -122,6 +122,8 @@ class Keeper:
                 fields[name] = _milliseconds(fields.pop(f"{name}_seconds", None))
             if self._settings.resources_interval is not None:
                 self._add_usage(fields, self._settings.resources_interval)
+        if fields.get("instance") is None and has_gauges(kind, fields):
+            fields["instance"] = self._instance
         line = encode({name: value for name, value in fields.items() if value is not None})
         if len(line) > self._settings.record_bytes:
             raise TooLarge
@@ -133,7 +135,6 @@ class Keeper:
         if fields.get("resource_usage") is None and now - self._sampled_at.get(model, -interval) >= interval:
             self._sampled_at[model] = now
             fields["resource_usage"] = self._sample() or None
-            fields["instance"] = self._machine
 
     def _warn(self) -> None:
         if self._intake.full.value():

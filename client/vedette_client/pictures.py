@@ -6,18 +6,20 @@ from typing import Any
 
 #: what the exporter knows of numpy's types; of whole numbers wider than a byte it takes 0 to 255
 PIXEL_TYPES = ("uint8", "uint16", "int16", "int32", "float16", "float32", "float64", "bool")
+#: how files of PNG and JPEG begin
+SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
 #: the largest number of a float32, in which the exporter looks at them
 LARGEST = 3.4028234663852886e38
 #: modes of PIL's images that a PNG keeps and every reader knows
 PNG_MODES = ("L", "RGB", "RGBA")
 
 
-def encoded(data: bytes) -> dict[str, Any]:
-    """A file's bytes."""
-    return {"image_base64": _base64(data)}
+def encoded(data: bytes) -> dict[str, Any] | None:
+    """The bytes of a file; None where it is of another kind than the exporter reads, or no picture."""
+    return {"image_base64": _base64(data)} if data.startswith(SIGNATURES) else None
 
 
-def drawn(image: Any) -> dict[str, Any]:
+def drawn(image: Any) -> dict[str, Any] | None:
     """An image of PIL's."""
     file = BytesIO()
     (image if image.mode in PNG_MODES else image.convert("RGB")).save(file, "PNG", compress_level=1)

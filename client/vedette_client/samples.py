@@ -1,6 +1,10 @@
-"""What a query says of its inference, apart from its content."""
+"""What samples hold: what a query says of its inference, apart from its content, and gauges of one instance."""
 
+from collections.abc import Mapping
 from typing import Any
+
+#: what the exporter shows as gauges
+GAUGES = ("resource_usage", "error_rate", "throughput")
 
 #: fields that both have, by their name in a sample
 _SHARED = {
@@ -28,3 +32,12 @@ def sample_of(query: dict[str, Any]) -> dict[str, Any] | None:
     sample["model_type"] = model_type or _MODEL_TYPES.get(str(query.get("modality")), "llm")
     sample["time_to_first_token_seconds"] = first
     return sample
+
+
+def has_gauges(kind: str, fields: Mapping[str, Any]) -> bool:
+    """Whether a record holds values that stand beside those of other instances, and does not say itself whose."""
+    if kind == "custom":
+        return fields.get("kind") == "gauge"
+    tags = fields.get("tags")
+    is_named = isinstance(tags, Mapping) and bool(tags.get("instance"))  # the exporter reads it there, too
+    return kind == "inference" and not is_named and any(fields.get(name) is not None for name in GAUGES)

@@ -1,5 +1,6 @@
 """Every kind of record against the real exporter: what the client sends is what the exporter takes."""
 
+import random
 from collections.abc import Iterator
 from typing import Any
 
@@ -198,6 +199,50 @@ def test_why_a_record_is_refused_stands_in_the_log(client: Client, caplog: pytes
     assert dict(client.stats().dropped) == {"rejected": 2}
     assert "[1] timestamp: 'noon' is no RFC 3339 time" in caplog.text
     assert "latency: expected `float` > 0.0" in caplog.text
+
+
+def test_gauges_of_two_instances_stand_beside_each_other(client: Client, exporter: Exporter) -> None:
+    with Client(exporter.url, instance="replica-2") as second:
+        for one, value in ((client, 0.75), (second, 0.25)):
+            one.inference("m", 1.0, error_rate=value, throughput=value, resource_usage={"cpu_usage": value})
+            one.custom("queue_length", value)
+            assert one.flush(30)
+        second.custom("queue_length", 0.5, instance="shard-9")
+    page = exporter.counted_page()
+    assert page['vedette_pushed_error_ratio{model="m"}'] == 0.75
+    assert page['vedette_pushed_throughput_per_second{model="m"}'] == 0.75
+    assert page['vedette_resource_utilization_ratio{model="m",resource="cpu_usage"}'] == 0.75
+    assert page["vedette_custom_queue_length"] == 0.75
+
+
+LEAVES = [None, True, 3, 0.5, NAN, 1 << 70, 10**400, 1e308, "", "x", b"a", object(), np.float32(0.5), np.zeros(2)]
+KEYS = ["a", "role", "content", "messages", "embedding", "label", "text", "probabilities", "logits", "logprobs", 1]
+
+
+def anything(chance: random.Random, depth: int = 0) -> Any:
+    """Some value of Python or numpy, nested up to four levels."""
+    kind = 0 if depth > 3 else chance.randrange(5)
+    if kind == 0:
+        return chance.choice(LEAVES)
+    if kind == 1:
+        return [anything(chance, depth + 1) for _ in range(chance.randrange(4))]
+    if kind == 2:
+        return [chance.random() for _ in range(chance.randrange(4))]
+    if kind == 3:
+        shape = [chance.randrange(3) for _ in range(chance.randrange(5))]
+        return np.full(shape, chance.uniform(-2, 2)).astype(chance.choice(["f2", "f8", "u1", "i4", "i8", "bool"]))
+    return {chance.choice(KEYS): anything(chance, depth + 1) for _ in range(chance.randrange(4))}
+
+
+def test_whatever_is_given_nothing_that_is_sent_is_refused(client: Client) -> None:
+    chance = random.Random(7)
+    for _ in range(3000):
+        given = [anything(chance)]  # a list: no input at all is another matter
+        client.push({"model": "m", "latency_seconds": 0.5, "input": given, "output": anything(chance)})
+    settled(client)
+    left_out = client.stats().left_out
+    assert 0 < left_out["input"] < 3000
+    assert 0 < left_out["output"] < 3000
 
 
 class Forgetful:

@@ -12,6 +12,7 @@ import pytest
 from vedette_client.inputs import MOST_FEATURES, as_input
 
 NAN = float("nan")
+PNG = b"\x89PNG\r\n\x1a\n..."
 
 
 @dataclass
@@ -84,6 +85,9 @@ def test_what_models_are_asked_gets_a_form(given: Any, told: Any) -> None:
         {},
         {"amount": NAN},
         {"amount": range(2)},
+        {"embedding": [1e300]},
+        {"embedding": ["a"]},
+        b"GIF89a",
         {"embedding": [[1.0], [2.0]]},
     ],
 )
@@ -115,7 +119,7 @@ def test_rows_of_pandas_are_features() -> None:
 def test_bytes_and_arrays_that_can_only_be_pictures_are_images() -> None:
     pixels = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
     told = {"pixels_base64": base64.b64encode(pixels.tobytes()).decode(), "shape": [2, 2, 3], "dtype": "uint8"}
-    assert as_input(b"png") == {"image_base64": base64.b64encode(b"png").decode()}
+    assert as_input(PNG) == {"image_base64": base64.b64encode(PNG).decode()}
     assert as_input(pixels) == as_input(pixels[None]) == told
     assert set(as_input(pixels[:, :, 0])) == {"pixels_base64", "shape", "dtype"}
 

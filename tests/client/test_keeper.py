@@ -1,7 +1,6 @@
 """Keeping: what is added to records and what is dropped before it is sent."""
 
 import json
-import platform
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 from tests.exporter.conftest import Clock
 from vedette_client.buffer import Buffer
 from vedette_client.disk_log import DiskLog
+from vedette_client.identity import process_name
 from vedette_client.intake import Intake
 from vedette_client.keeper import Keeper
 from vedette_client.notices import Notices
@@ -112,11 +112,23 @@ def test_the_first_sample_of_a_model_in_each_interval_carries_the_machine(
     assert found == [[True, True], [False, False], [False, False], [True, True]]
 
 
-def test_what_the_machine_does_is_told_of_the_machine(rig: Callable[..., Rig]) -> None:
+def test_what_the_machine_does_is_told_of_this_process(rig: Callable[..., Rig]) -> None:
     keeping = rig(resources_interval=15.0)
     keeping.intake.put("inference", {"model_id": "m", "latency_seconds": 1})
     [sample] = keeping.kept("inference")
-    assert (sample["resource_usage"], sample["instance"]) == ({"cpu_usage": 0.5}, platform.node())
+    assert (sample["resource_usage"], sample["instance"]) == ({"cpu_usage": 0.5}, process_name())
+
+
+def test_gauges_are_told_of_the_instance_and_nothing_else_is(rig: Callable[..., Rig]) -> None:
+    keeping = rig(instance="replica-2")
+    for gauge in ({"error_rate": 0.0}, {"throughput": 2.0}, {"resource_usage": {"cpu_usage": 0.5}}, {}):
+        keeping.intake.put("inference", {"model_id": "m", "latency_seconds": 1, **gauge})
+    keeping.intake.put("inference", {"model_id": "m", "error_rate": 0.5, "tags": {"instance": "mine"}})
+    for kind in ("gauge", "counter", "histogram"):
+        keeping.intake.put("custom", {"name": "n", "kind": kind})
+    keeping.intake.put("custom", {"name": "n", "kind": "gauge", "instance": "shard-9"})
+    assert [sample.get("instance") for sample in keeping.kept("inference")] == [*["replica-2"] * 3, None, None]
+    assert [sample.get("instance") for sample in keeping.kept("custom")] == ["replica-2", None, None, "shard-9"]
 
 
 def test_what_the_host_measured_itself_is_left_as_it_is(rig: Callable[..., Rig]) -> None:
