@@ -18,6 +18,10 @@ class ExpressionError(ValueError):
     """An expression that cannot be learned; the text says what was expected."""
 
 
+class CounterError(ExpressionError):
+    """It takes a counter as it is."""
+
+
 class Selection(NamedTuple):
     """A metric in an expression. functions: those that it stands inside, the outermost first. window: s, 0 if none."""
 
@@ -48,9 +52,9 @@ def is_raw(selection: Selection) -> bool:
     return not (OF_COUNTERS | WITHOUT_VALUES) & set(selection.functions)
 
 
-def raw_counter(metric: str) -> ExpressionError:
+def raw_counter(metric: str) -> CounterError:
     """That this counter has to become a rate."""
-    return ExpressionError(f"{metric} is a counter: expected rate({metric}[5m]), or increase, instead of its level")
+    return CounterError(f"{metric} is a counter: expected rate({metric}[5m]), or increase, instead of its level")
 
 
 def window(expression: str) -> float:

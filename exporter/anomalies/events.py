@@ -4,14 +4,14 @@ import contextlib
 import logging
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
 import msgspec
 import numpy as np
 
-from exporter.anomalies.blocks import Labels, Points
+from exporter.anomalies.blocks import Labels, Points, ReadError, unlearnable
 from exporter.anomalies.series import ORDINARY
 from exporter.config.anomalies import WEEK, Context
 
@@ -75,14 +75,35 @@ def told(events: Sequence[Event], times: np.ndarray) -> np.ndarray:
     return names
 
 
-def read(contexts: Sequence[Context], source: Ranges, times: np.ndarray, step: float) -> np.ndarray:
-    """The context of each time of the grid by expressions; the first one that has a value other than 0 wins."""
+def read(
+    contexts: Sequence[Context],
+    source: Ranges,
+    times: np.ndarray,
+    step: float,
+    failed: Callable[[Context, ReadError], object] | None = None,
+) -> np.ndarray:
+    """The context of each time of the grid by expressions; the first one that has a value other than 0 wins.
+
+    failed: told which contexts cannot be read; the others go on. Without it, such a one raises ReadError.
+    """
     names = np.full(len(times), ORDINARY, dtype=object)
-    if not len(times):
-        return names
-    for context in reversed(contexts):
-        found = source.range(context.expr, times[0], times[-1], step, f"context {context.kind}")
-        for _, points in found.values():
-            active = points.times[np.isfinite(points.values) & (points.values != 0)]
-            names[np.isin(times, np.round(active / step) * step)] = context.kind
+    for context in reversed(contexts) if len(times) else ():
+        try:
+            names[_active(context, source, times, step)] = context.kind
+        except ReadError as error:
+            if failed is None:
+                raise
+            failed(context, error)
     return names
+
+
+def _active(context: Context, source: Ranges, times: np.ndarray, step: float) -> np.ndarray:
+    """At which times the context holds: bool (n,). Raises ReadError."""
+    name = f"context {context.kind}"
+    if error := unlearnable(context.expr, name):
+        raise error
+    holds = np.zeros(len(times), bool)
+    for _, points in source.range(context.expr, times[0], times[-1], step, name).values():
+        active = points.times[np.isfinite(points.values) & (points.values != 0)]
+        holds |= np.isin(times, np.round(active / step) * step)
+    return holds

@@ -324,8 +324,12 @@ def _add_health(routes: APIRouter, service: AnomalyService, history: Recorder | 
         if service.prometheus is not None:
             services["prometheus"] = "healthy" if service.prometheus.is_well() else "unhealthy"
         queries = {name: {"status": _status(query), "error": _error(query)} for name, query in service.queries.items()}
+        contexts = [
+            {"kind": one.kind, "status": "unhealthy" if error else "healthy", "error": str(error) if error else None}
+            for one, error in service.contexts.states()
+        ]
         if queries:
-            failing = any(query["status"] == "unhealthy" for query in queries.values())
+            failing = any(one["status"] == "unhealthy" for one in (*queries.values(), *contexts))
             services["anomalies"] = "degraded" if failing else "healthy"
         status = "healthy" if set(services.values()) == {"healthy"} else "degraded"
         return {
@@ -334,6 +338,7 @@ def _add_health(routes: APIRouter, service: AnomalyService, history: Recorder | 
             "version": VERSION,
             "services": services,
             "queries": queries,
+            "contexts": contexts,
         }
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from exporter.anomalies.blocks import ReadError
 from exporter.anomalies.events import Event
 from exporter.anomalies.service import AnomalyService
-from exporter.config.anomalies import AnomalyQuery, Training
+from exporter.config.anomalies import AnomalyQuery, Context, Training
 from tests.exporter.anomalies.conftest import DAY, NOW, STEP, Recorded, daily, exposed, run
 from tests.exporter.conftest import Clock
 
@@ -408,3 +408,24 @@ def test_a_restart_knows_the_course_of_the_series(service: Build, recorded: Reco
     run(second, clock, 20)
     times = [point.time for point in second.queries["load"].series[series].course]
     assert np.diff(times).tolist() == [300] * (len(known) + 3)
+
+
+def test_a_context_that_cannot_be_read_blinds_no_query(service: Build, recorded: Recorded, clock: Clock) -> None:
+    recorded.add("load", daily)
+    read = recorded.range
+
+    def refuse(expr: str, *others: Any, **more: Any) -> Any:
+        if expr == "broken":
+            raise ReadError("expression", "context broken: many-to-many matching not allowed")
+        return read(expr, *others, **more)
+
+    recorded.range = refuse  # type: ignore[method-assign]
+    watched = service(LOAD, contexts=(Context(kind="broken", expr="broken"),))
+    watched.train_due(clock.now)
+    run(watched, clock, 3)
+    page = exposed(watched)
+    assert page["vedette_baseline_ready"] == [({"query": "load"}, 1)]
+    assert len(page["vedette_anomaly_score"]) == 1
+    assert watched.queries["load"].error is None
+    errors = {(of["query"], of["reason"]): value for of, value in page["vedette_anomaly_read_errors_total"] if value}
+    assert errors == {("context:broken", "expression"): 4}

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
@@ -13,7 +14,7 @@ from exporter.anomalies.service import AnomalyService
 from exporter.api import models
 from exporter.api.anomalies import baselines, router
 from exporter.config import Config, Storage
-from exporter.config.anomalies import AnomalyQuery, LearnedNormal, PrometheusServer
+from exporter.config.anomalies import AnomalyQuery, Context, LearnedNormal, PrometheusServer
 from exporter.history.recorder import Recorder
 from tests.exporter.anomalies.conftest import NOW, Recorded, daily, run
 from tests.exporter.api.test_models import Registry
@@ -206,3 +207,16 @@ def test_a_key_for_some_models_sees_no_series(service: AnomalyService) -> None:
         assert client.get("/api/v1/anomalies").status_code == 403
         assert client.get("/api/v1/models").json() == {"models": [], "total": 0}
         assert client.get("/health").status_code == 200
+
+
+def test_health_names_a_context_that_cannot_be_read(service: AnomalyService, client: TestClient) -> None:
+    service.contexts.configure([Context(kind="broken", expr="sum(a")])
+    assert client.get("/api/v1/health/detailed").json()["contexts"] == [
+        {"kind": "broken", "status": "healthy", "error": None}
+    ]
+    service.contexts.read(Recorded(), np.array([NOW]), 60.0)
+    detailed = client.get("/api/v1/health/detailed").json()
+    assert detailed["services"]["anomalies"] == "degraded"
+    [context] = detailed["contexts"]
+    assert (context["kind"], context["status"]) == ("broken", "unhealthy")
+    assert context["error"].startswith("context broken: not PromQL: ")
