@@ -17,7 +17,7 @@ import numpy as np
 from prometheus_client.core import Metric
 
 from exporter.anomalies import exposition, own
-from exporter.anomalies.blocks import ReadError, floor
+from exporter.anomalies.blocks import ReadError, floor, unlearnable
 from exporter.anomalies.contexts import ContextReader
 from exporter.anomalies.course import CourseFiles, Judged
 from exporter.anomalies.events import Events, told
@@ -93,7 +93,8 @@ class AnomalyService:
         self.queries = queries
 
     def _new(self, query: ResolvedQuery) -> WatchedQuery:
-        looks_back = 0.0 if self._is_own(query) else window(query.expr)
+        # one that cannot be learned says so when its turn comes
+        looks_back = 0.0 if unlearnable(query.expr, query.name) else window(query.expr)
         return WatchedQuery(query, looks_back, self.config.history_step, lambda anomaly: self.log.put(anomaly))
 
     # -- the threads

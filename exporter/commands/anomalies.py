@@ -18,12 +18,13 @@ from exporter.anomalies.service import expanded
 from exporter.commands import Failure
 from exporter.commands.check import read_config
 from exporter.config.anomalies import DAY, WEEK, AnomalyQuery, LearnedNormal, ResolvedQuery
+from exporter.config.yaml_lines import Problem
 from exporter.promql import ExpressionError, check
 
 
 def replay(options: argparse.Namespace) -> None:
     """Print one line an incident, by query, and how many that is a week. Raises Failure when no query can be read."""
-    config = read_config(options.config_file).anomalies
+    config = read_config(options.config_file, _each_query_says_so_itself).anomalies
     source = prometheus_of(config)
     queries = [config.resolved(query) for query in expanded(config) if options.query in (None, query.name)]
     queries = [query for query in queries if not _is_own(query, config)]
@@ -43,6 +44,10 @@ def replay(options: argparse.Namespace) -> None:
             _show(f"{PREFIX}{together[0].group}", None, found.anomalies, options)
     if failed == len(queries):
         raise Failure("none of the queries could be read")
+
+
+def _each_query_says_so_itself(problem: Problem) -> None:
+    """What is wrong with an expression is told where its query would be replayed."""
 
 
 def _parted(queries: list[ResolvedQuery], are_single: bool) -> list[list[ResolvedQuery]]:
