@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from exporter.access.principal import Principal
+from exporter.anomalies.events import Event
 from exporter.anomalies.service import AnomalyService
 from exporter.api import models
 from exporter.api.anomalies import baselines, router
@@ -220,3 +221,58 @@ def test_health_names_a_context_that_cannot_be_read(service: AnomalyService, cli
     [context] = detailed["contexts"]
     assert (context["kind"], context["status"]) == ("broken", "unhealthy")
     assert context["error"].startswith("context broken: not PromQL: ")
+
+
+@pytest.mark.parametrize(
+    "until", [{"end": NOW + 900}, {"end": "2026-08-03T12:15:00Z"}, {"duration": "15m"}, {"duration_seconds": 900}]
+)
+@pytest.mark.parametrize("start", [{}, {"start": NOW}, {"timestamp": "2026-08-03T12:00:00Z"}])
+def test_an_event_lasts_as_it_was_told(
+    service: AnomalyService, client: TestClient, start: dict[str, Any], until: dict[str, Any]
+) -> None:
+    service._clock.now = NOW  # type: ignore[attr-defined]
+    answer = client.post("/api/v1/events", json={"kind": "campaign", **start, **until})
+    assert answer.status_code == 201
+    assert service.events.all() == [Event("campaign", NOW, NOW + 900)]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "key"),
+    [
+        ({"ends": NOW}, "ends"),
+        ({"duration": "soon"}, "duration"),
+        ({"duration": "8d"}, "duration"),
+        ({"end": NOW - 3600}, "end"),
+        ({"start": NOW, "end": NOW}, "end"),
+        ({"start": NOW, "timestamp": NOW}, "start"),
+        ({"end": NOW + 60, "duration": "15m"}, "duration"),
+    ],
+)
+def test_an_event_that_says_something_else_is_refused_by_its_key(
+    service: AnomalyService, client: TestClient, wrong: dict[str, Any], key: str
+) -> None:
+    answer = client.post("/api/v1/events", json={"kind": "campaign", **wrong})
+    detail = answer.json()["detail"]
+    named = detail.split(": ")[0] if isinstance(detail, str) else detail[0]["loc"][1]
+    assert (answer.status_code, named) == (422, key)
+    assert service.events.all() == []
+
+
+def test_a_bare_date_as_an_end_includes_that_day(client: TestClient) -> None:
+    def total(**span: str) -> int:
+        return int(client.get("/api/v1/anomalies", params=span).json()["total"])
+
+    assert total(start_date="2026-08-03", end_date="2026-08-03") == 1
+    assert total(start_time="2026-08-03", end_time="2026-08-03") == 1
+    assert total(start_date="2026-08-04") == total(end_date="2026-08-02") == 0
+    assert total(end_date="2026-08-03T00:00:00Z") == 0
+    days = {"start": "2026-08-03", "end": "2026-08-03"}
+    assert client.get("/api/v1/metrics/load/data", params=days).json()["series"][0]["points"]
+
+
+def test_a_step_is_a_duration_or_seconds(client: TestClient) -> None:
+    answers = [client.get(f"/api/v1/metrics/load/data?step={step}").json() for step in ("10m", "600", "600.0")]
+    assert answers[0] == answers[1] == answers[2]
+    assert answers[0]["step"] == 600
+    for wrong in ("soon", "0", "-5m", "inf", ""):
+        assert client.get(f"/api/v1/metrics/load/data?step={wrong}").status_code == 422
