@@ -4,14 +4,14 @@ import contextlib
 import logging
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
 import msgspec
 import numpy as np
 
-from exporter.anomalies.blocks import Labels, Points, ReadError, unlearnable
+from exporter.anomalies.blocks import Labels, Points, unlearnable
 from exporter.anomalies.series import ORDINARY
 from exporter.config.anomalies import WEEK, Context
 
@@ -75,25 +75,14 @@ def told(events: Sequence[Event], times: np.ndarray) -> np.ndarray:
     return names
 
 
-def read(
-    contexts: Sequence[Context],
-    source: Ranges,
-    times: np.ndarray,
-    step: float,
-    failed: Callable[[Context, ReadError], object] | None = None,
-) -> np.ndarray:
+def read(contexts: Sequence[Context], source: Ranges, times: np.ndarray, step: float) -> np.ndarray:
     """The context of each time of the grid by expressions; the first one that has a value other than 0 wins.
 
-    failed: told which contexts cannot be read; the others go on. Without it, such a one raises ReadError.
+    Raises ReadError.
     """
     names = np.full(len(times), ORDINARY, dtype=object)
     for context in reversed(contexts) if len(times) else ():
-        try:
-            names[_active(context, source, times, step)] = context.kind
-        except ReadError as error:
-            if failed is None:
-                raise
-            failed(context, error)
+        names[_active(context, source, times, step)] = context.kind
     return names
 
 

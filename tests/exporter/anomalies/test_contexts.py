@@ -1,10 +1,12 @@
 """Contexts that cannot be read: the others go on without them."""
 
+import itertools
+
 import numpy as np
 import pytest
 
 from exporter.anomalies.blocks import ReadError
-from exporter.anomalies.contexts import REST_SECONDS, ContextReader
+from exporter.anomalies.contexts import ContextReader
 from exporter.config.anomalies import Context
 from tests.exporter.anomalies.conftest import NOW, STEP, Recorded
 
@@ -54,16 +56,18 @@ def test_one_that_cannot_be_read_is_left_out_named_and_counted(
     assert (record.getMessage(), record.context) == ("a context cannot be read", "broken")  # type: ignore[attr-defined]
 
 
-def test_live_reading_lets_it_rest_for_a_while(reader: ContextReader, server: Picky) -> None:
-    def attempts() -> int:
-        return sum(expr == BROKEN.expr for expr, *_ in server.reads)
-
-    for later in (0.0, 1.0, REST_SECONDS - 1):
+@pytest.mark.parametrize(("seconds", "attempts"), [(0.0, 4), (15.0, 2), (30.0, 1)])
+def test_live_reading_lets_it_rest_for_twice_as_long_as_it_took_to_fail(
+    server: Picky, seconds: float, attempts: int
+) -> None:
+    timer = itertools.count(step=seconds) if seconds else itertools.repeat(0.0)
+    reader = ContextReader(lambda: next(timer))
+    reader.configure([BROKEN])
+    for later in (0.0, 10.0, 30.0, 59.0):
         reader.read(server, TIMES, STEP, NOW + later)
-    assert attempts() == 1
+    assert sum(expr == BROKEN.expr for expr, *_ in server.reads) == attempts
     reader.read(server, TIMES, STEP)  # learning asks in any case
-    reader.read(server, TIMES, STEP, NOW + REST_SECONDS)
-    assert attempts() == 3
+    assert sum(expr == BROKEN.expr for expr, *_ in server.reads) == attempts + 1
 
 
 def test_once_it_can_be_read_all_is_well(reader: ContextReader, server: Picky) -> None:
