@@ -131,14 +131,21 @@ class Client:
                     "cost_dollars": cost_dollars,
                     "attributes": attributes,
                 }
+        except Exception:
+            return self._slip(id)
+        self.leave_query(fields)
+        return id
+
+    def leave_query(self, fields: dict[str, Any]) -> None:
+        """Report a query whose fields are the client's from now on; `model_type` and the like are for its sample."""
+        try:
             for name in ("input", "output"):
                 kind = type(fields.get(name))
                 if kind is list or kind is dict:
                     fields[name] = fields[name].copy()
             self._put("query", fields)
-            return id
         except Exception:
-            return self._slip(id)
+            self._slip(None)
 
     def inference(
         self,

@@ -18,6 +18,7 @@ from requests.adapters import HTTPAdapter
 
 from exporter.anomalies.blocks import Labels, Points, ReadError, chunks, joined, series_id, unlearnable
 from exporter.config.anomalies import PrometheusServer, ResolvedQuery
+from exporter.formats.native import BROKEN
 from exporter.promql import COUNTER_ENDINGS, is_raw, raw_counter, selections
 
 #: points a series and samples in all of one answer: Prometheus refuses more than 11,000 points, and half a million
@@ -126,7 +127,7 @@ class Prometheus:
             if data.resultType != kind:
                 raise ReadError("expression", f"{name}: expected series, the expression gives a {data.resultType}")
             return msgspec.json.decode(data.result, type=list[_Series])
-        except msgspec.DecodeError as error:
+        except BROKEN as error:
             raise ReadError("unreachable", f"{name}: {self._server.url} does not speak Prometheus: {error}") from None
 
     def _refuse_counters(self, query: ResolvedQuery) -> None:
@@ -147,7 +148,7 @@ class Prometheus:
             try:
                 raw = self._data("metadata", {"metric": stem}, name, retries=0, method="GET")
                 kinds = {str(entry.get("type")) for entry in msgspec.json.decode(raw).get(stem, [])}
-            except (ReadError, msgspec.DecodeError, AttributeError):
+            except (ReadError, *BROKEN, AttributeError):
                 return ""  # not every server that speaks the API has metadata
             if stem == metric and kinds - {"unknown"}:
                 return kinds.pop()
@@ -192,7 +193,7 @@ class Prometheus:
     def _read(self, status: int, body: bytes, name: str) -> msgspec.Raw:
         try:
             found = msgspec.json.decode(body, type=_Answer)
-        except msgspec.DecodeError:
+        except BROKEN:
             found = _Answer("error", error=f"status {status} without an answer of Prometheus")
         if status == 200 and found.status == "success":
             return found.data

@@ -3,17 +3,21 @@
 import math
 import re
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from uuid import uuid4
 
 import msgspec
 from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import PlainTextResponse
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from exporter import body
 from exporter.access.principal import ANYBODY, Principal
 from exporter.anomalies.anomaly import Anomaly
 from exporter.anomalies.events import EVENT_SECONDS, Event
@@ -21,6 +25,8 @@ from exporter.anomalies.kept import Unusable
 from exporter.anomalies.series import WatchedSeries
 from exporter.anomalies.service import AnomalyService
 from exporter.anomalies.watched import WatchedQuery
+from exporter.api import asked as ask
+from exporter.api.described import BODY, errors, request_body
 from exporter.config.anomalies import DAY, NAME, WEEK
 from exporter.config.units import duration
 from exporter.history.recorder import Recorder
@@ -32,6 +38,9 @@ SEVERITIES: tuple[Severity, ...] = ("low", "medium", "high", "critical")
 MOST_ROWS = 1000
 #: of one reported anomaly: labels, and characters of a text
 MOST_LABELS, MOST_CHARACTERS = 30, 200
+#: of one report, and of all these together
+BODY_BYTES = 256 * 1024
+_room = body.Room(64 * BODY_BYTES)
 #: further ahead of our clock than this, no point can be
 AHEAD_SECONDS = DAY
 #: `id` in the path
@@ -122,6 +131,19 @@ def _for_all_models(request: Request) -> None:
         raise HTTPException(403, "this key is for some models only")
 
 
+def _body_of(kind: type[BaseModel]) -> Callable[[Request], Awaitable[BaseModel]]:
+    """What reads a body of this kind, within bounds and whatever content type it claims."""
+
+    async def read(request: Request) -> BaseModel:
+        try:
+            return kind.model_validate_json(await ask.whole(request, BODY_BYTES, _room))
+        except ValidationError as error:
+            problems = error.errors(include_url=False, include_input=False)
+            raise RequestValidationError([{**one, "loc": ("body", *one["loc"])} for one in problems]) from None
+
+    return read
+
+
 # -- what was found
 
 
@@ -148,8 +170,14 @@ def _add_anomalies(routes: APIRouter, service: AnomalyService) -> None:
         shown = [as_plain(one) for one in found[skip : skip + limit]]
         return {"total": len(found), "skip": skip, "limit": limit, "anomalies": shown}
 
-    @routes.post("/api/v1/anomalies", status_code=201, summary="Report what was found elsewhere")
-    def report(reported: Reported) -> dict[str, Any]:
+    @routes.post(
+        "/api/v1/anomalies",
+        status_code=201,
+        summary="Report what was found elsewhere",
+        openapi_extra=request_body(Reported.model_json_schema()),
+        responses=errors(*BODY, 422),
+    )
+    def report(reported: Annotated[Reported, Depends(_body_of(Reported))]) -> dict[str, Any]:
         time = _seconds(reported.timestamp, 0.0)
         if not 0 < time <= service.now() + AHEAD_SECONDS:
             raise HTTPException(422, "timestamp: expected a time since 1970, at most a day ahead")
@@ -198,14 +226,18 @@ def _add_anomalies(routes: APIRouter, service: AnomalyService) -> None:
             "pending_review": said[None],
         }
 
-    @routes.get("/api/v1/anomalies/{id}", summary="One of them")
+    @routes.get("/api/v1/anomalies/{id}", summary="One of them", responses=errors(404))
     def anomaly(identifier: Identifier) -> dict[str, Any]:
         found = log.get(identifier)
         if found is None:
             raise HTTPException(404, "no such anomaly")
         return as_plain(found)
 
-    @routes.post("/api/v1/anomalies/{id}/confirm", summary="Say whether it was one; learning takes note")
+    @routes.post(
+        "/api/v1/anomalies/{id}/confirm",
+        summary="Say whether it was one; learning takes note",
+        responses=errors(404),
+    )
     def confirm(
         request: Request,
         identifier: Identifier,
@@ -251,13 +283,19 @@ def as_plain(one: Anomaly) -> dict[str, Any]:
 
 
 def _add_learning(routes: APIRouter, service: AnomalyService) -> None:
-    @routes.post("/api/v1/models/{id}/train", status_code=202, summary="Learn a query anew, soon")
+    @routes.post(
+        "/api/v1/models/{id}/train", status_code=202, summary="Learn a query anew, soon", responses=errors(404)
+    )
     def train(identifier: Identifier) -> dict[str, str]:
         if not service.train(identifier):
             raise HTTPException(404, "no such query")
         return {"id": identifier, "status": "scheduled"}
 
-    @routes.post("/api/v1/models/{id}/rollback", summary="Judge by an older version until the next learning")
+    @routes.post(
+        "/api/v1/models/{id}/rollback",
+        summary="Judge by an older version until the next learning",
+        responses=errors(404, 409),
+    )
     def rollback(identifier: Identifier, version: Annotated[str, Query(max_length=MOST_CHARACTERS)]) -> dict[str, str]:
         try:
             service.roll_back(identifier, version)
@@ -267,8 +305,14 @@ def _add_learning(routes: APIRouter, service: AnomalyService) -> None:
             raise HTTPException(409, str(error)) from None
         return {"id": identifier, "version": version}
 
-    @routes.post("/api/v1/events", status_code=201, summary="Tell of an event during which another normal holds")
-    def happened(happening: Happening) -> dict[str, Any]:
+    @routes.post(
+        "/api/v1/events",
+        status_code=201,
+        summary="Tell of an event during which another normal holds",
+        openapi_extra=request_body(Happening.model_json_schema()),
+        responses=errors(*BODY, 422, _503="The event cannot be kept"),
+    )
+    def happened(happening: Annotated[Happening, Depends(_body_of(Happening))]) -> dict[str, Any]:
         try:
             event = happening.event(service.now())
         except ValueError as error:
@@ -321,11 +365,19 @@ def _add_series(routes: APIRouter, service: AnomalyService) -> None:
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Labelled(service))
 
-    @routes.get("/metrics/anomalies", summary="Scores and bands with the labels of the series themselves")
+    @routes.get(
+        "/metrics/anomalies",
+        summary="Scores and bands with the labels of the series themselves",
+        response_class=PlainTextResponse,
+    )
     def labelled() -> Response:
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
-    @routes.get("/api/v1/metrics/{name}/data", summary="Course of the series of a query, with score and band")
+    @routes.get(
+        "/api/v1/metrics/{name}/data",
+        summary="Course of the series of a query, with score and band",
+        responses=errors(404),
+    )
     def data(
         name: str,
         start: datetime | None = None,

@@ -46,6 +46,36 @@ def test_a_record_that_is_too_large_is_dropped_and_counted(rig: Callable[..., Ri
     assert dict(keeping.counts.dropped()) == {"too_large": 1}
 
 
+def test_a_text_that_answers_is_told_as_a_text_whoever_reports_it(rig: Callable[..., Rig]) -> None:
+    keeping = rig()
+    keeping.intake.put("query", {"input": [{"role": "user", "content": "hi"}], "output": "answer"})
+    assert keeping.kept("query") == [{"input": "hi", "output": {"text": "answer"}}]
+
+
+def test_what_has_no_form_is_left_out_and_counted_and_mentioned_once(
+    rig: Callable[..., Rig], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG", logger="vedette_client")
+    keeping = rig()
+    for _ in range(2):
+        keeping.intake.put("query", {"input": "PRIVATE", "output": [1.7, -0.3]})
+    assert keeping.kept("query") == [{"input": "PRIVATE"}] * 2
+    assert keeping.counts.read(0, 0, 0, "closed", {}).left_out == {"output": 2}
+    assert [record.message for record in caplog.records] == [
+        "vedette: an output of type list has no form to be told in; it is left out"
+    ]
+
+
+def test_a_query_without_an_input_that_can_be_told_is_a_sample_or_nothing(rig: Callable[..., Rig]) -> None:
+    keeping = rig()
+    keeping.intake.put("query", {"id": "1", "model": "m", "input": object(), "latency_seconds": 0.5})
+    keeping.intake.put("query", {"id": "2", "model": "m", "input": object()})
+    [sample] = keeping.kept("inference")
+    assert sample == {"model_id": "m", "request_id": "1", "model_type": "llm", "latency": 500}
+    assert keeping.kept("query") == []
+    assert dict(keeping.counts.dropped()) == {"unencodable": 1}
+
+
 def test_a_latency_is_told_in_milliseconds_and_a_clock_too_coarse_gives_no_0(rig: Callable[..., Rig]) -> None:
     keeping = rig()
     for latency in (0.25, 0.0, -0.25, "slow"):

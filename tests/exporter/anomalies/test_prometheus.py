@@ -171,6 +171,9 @@ def test_after_the_last_attempt_the_server_has_the_word(server: Server, client: 
         (200, b"<html>", "unreachable", "cpu: status 200 without an answer of Prometheus"),
         (200, success("scalar", []), "expression", "cpu: expected series, the expression gives a scalar"),
         (200, success("matrix", [7]), "unreachable", "does not speak Prometheus"),
+        (200, b'{"status": "\xff"}', "unreachable", "cpu: status 200 without an answer of Prometheus"),
+        (200, b'{"a":' * 5_000, "unreachable", "cpu: status 200 without an answer of Prometheus"),
+        (200, matrix("1", host="\udcff").replace(b"\\udcff", b"\xff"), "unreachable", "does not speak Prometheus"),
     ],
 )
 def test_what_is_wrong_for_good_is_told_at_once(
@@ -254,7 +257,7 @@ def test_a_counter_is_refused_by_what_the_server_knows_of_it(
 GAUGE = b'{"status": "success", "data": {"hits": [{"type": "gauge"}]}}'
 
 
-@pytest.mark.parametrize("metadata", [b"{}", b"not json", GAUGE])
+@pytest.mark.parametrize("metadata", [b"{}", b"not json", GAUGE, GAUGE.replace(b"gauge", b"\xff")])
 def test_a_gauge_and_a_server_without_metadata_are_fine(
     server: Server, client: Callable[..., Prometheus], metadata: bytes
 ) -> None:

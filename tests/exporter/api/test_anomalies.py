@@ -129,6 +129,24 @@ def test_what_was_found_elsewhere_is_taken(client: TestClient) -> None:
         assert client.post("/api/v1/anomalies", json={**told, **wrong}).status_code == 422
 
 
+@pytest.mark.parametrize("path", ["/api/v1/anomalies", "/api/v1/events"])
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        *((body, 422) for body in (b"", b"{", b"[]", b"{}", b"\xff", b"[" * 100_000, b'{"kind": "\\ud800"}')),
+        (b" " * 300_000, 413),
+    ],
+)
+def test_what_is_no_report_is_refused_whatever_it_is(client: TestClient, path: str, body: bytes, status: int) -> None:
+    for headers in ({}, {"content-type": "application/json"}, {"content-type": "text/plain"}):
+        assert client.post(path, content=body, headers=headers).status_code == status
+
+
+def test_a_field_that_is_wrong_is_named(client: TestClient) -> None:
+    detail = client.post("/api/v1/events", json={"kind": "deployment", "duration_seconds": -1}).json()["detail"]
+    assert [problem["loc"] for problem in detail] == [["body", "duration_seconds"]]
+
+
 def test_baselines_are_listed_trained_and_rolled_back(client: TestClient, service: AnomalyService) -> None:
     load, empty = client.get("/api/v1/models").json()["models"]
     assert (load["id"], load["kind"], load["ready"], load["series"], load["error"]) == (
