@@ -16,7 +16,7 @@ import numpy as np
 import requests
 from requests.adapters import HTTPAdapter
 
-from exporter.anomalies.blocks import Labels, Points, ReadError, chunks, joined, series_id
+from exporter.anomalies.blocks import Labels, Points, ReadError, chunks, joined, series_id, unlearnable
 from exporter.config.anomalies import PrometheusServer, ResolvedQuery
 from exporter.formats.native import BROKEN
 from exporter.promql import COUNTER_ENDINGS, is_raw, raw_counter, selections
@@ -65,8 +65,11 @@ class Prometheus:
 
     def check(self, query: ResolvedQuery, now: float) -> int:
         """How many series the query has now. Raises ReadError when it cannot be learned."""
+        if error := unlearnable(query.expr, query.name):
+            raise error
         self._refuse_counters(query)
-        found = self.instant(f"count({query.expr})", now, query.name)
+        # the expression may end with a comment
+        found = self.instant(f"count({query.expr}\n)", now, query.name)
         if not found:
             raise ReadError("no_data", f"{query.name}: the expression has no series now")
         count = int(found[0][1])
@@ -128,16 +131,13 @@ class Prometheus:
             raise ReadError("unreachable", f"{name}: {self._server.url} does not speak Prometheus: {error}") from None
 
     def _refuse_counters(self, query: ResolvedQuery) -> None:
-        """By their names, and by what the server knows of them."""
+        """By what the server knows of them."""
         if query.expr in self._checked:
             return
         for selection in selections(query.expr):
             if not is_raw(selection) or not selection.metric:
                 continue
-            if selection.metric.endswith("_total") or self._type(selection.metric, query.name) in (
-                "counter",
-                "histogram",
-            ):
+            if self._type(selection.metric, query.name) in ("counter", "histogram"):
                 raise ReadError("counter", f"{query.name}: {raw_counter(selection.metric)}")
         self._checked.add(query.expr)
 

@@ -1,6 +1,7 @@
 """Learned series over HTTP: what was found, what people say of it, what was learned, and the series themselves."""
 
 import math
+import re
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -14,7 +15,7 @@ from fastapi.responses import PlainTextResponse
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from exporter import body
 from exporter.access.principal import ANYBODY, Principal
@@ -26,7 +27,8 @@ from exporter.anomalies.service import AnomalyService
 from exporter.anomalies.watched import WatchedQuery
 from exporter.api import asked as ask
 from exporter.api.described import BODY, errors, request_body
-from exporter.config.anomalies import NAME
+from exporter.config.anomalies import DAY, NAME, WEEK
+from exporter.config.units import duration
 from exporter.history.recorder import Recorder
 from exporter.labels import label_value
 from exporter.version import VERSION
@@ -40,11 +42,32 @@ MOST_LABELS, MOST_CHARACTERS = 30, 200
 BODY_BYTES = 256 * 1024
 _room = body.Room(64 * BODY_BYTES)
 #: further ahead of our clock than this, no point can be
-AHEAD_SECONDS = 86_400.0
+AHEAD_SECONDS = DAY
 #: `id` in the path
 Identifier = Annotated[str, Path(alias="id")]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Word = Annotated[str, Field(min_length=1, max_length=MOST_CHARACTERS)]
+
+
+def _seconds_of(value: Any) -> Any:
+    """Seconds from a text such as 5m or 300."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return duration(f"{value}s" if value.isdecimal() else value)
+    except ValueError:
+        return value  # a number such as 0.5; what is none is told by its type
+
+
+def _whole_day(value: Any) -> Any:
+    """A bare date as an end includes that day."""
+    is_date = isinstance(value, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", value, re.ASCII)
+    return f"{value}T23:59:59.999999Z" if is_date else value
+
+
+#: float seconds above 0, written as a number or as Prometheus writes durations
+Duration = Annotated[Finite, BeforeValidator(_seconds_of, json_schema_input_type=float | str), Field(gt=0)]
+End = Annotated[datetime | None, BeforeValidator(_whole_day)]
 
 
 class Reported(BaseModel):
@@ -61,11 +84,34 @@ class Reported(BaseModel):
 
 
 class Happening(BaseModel):
-    """An event during which another normal holds."""
+    """An event during which another normal holds: from when, and until when or for how long."""
 
+    model_config = ConfigDict(extra="forbid")
     kind: Annotated[str, Field(pattern=f"^{NAME.pattern}$")]
     timestamp: datetime | Finite | None = None
-    duration_seconds: Annotated[Finite, Field(gt=0, le=7 * 86_400)] = EVENT_SECONDS
+    start: datetime | Finite | None = None
+    end: Annotated[datetime | Finite | None, BeforeValidator(_whole_day)] = None
+    duration: Duration | None = None
+    duration_seconds: Annotated[Finite, Field(gt=0)] | None = None
+
+    def event(self, now: float) -> Event:
+        """What is to be kept. Raises ValueError, which names the key."""
+        self._one_of("timestamp", "start")
+        until = self._one_of("end", "duration", "duration_seconds")
+        start = _seconds(self.start if self.timestamp is None else self.timestamp, now)
+        if abs(start - now) > WEEK:
+            raise ValueError("timestamp: expected a time within a week")
+        end = _seconds(self.end, start + (self.duration or self.duration_seconds or EVENT_SECONDS))
+        if not 0 < end - start <= WEEK:
+            raise ValueError(f"{until}: expected an end after the start, at most a week later")
+        return Event(self.kind, start, end)
+
+    def _one_of(self, *names: str) -> str:
+        """Which one is given; the first where none is."""
+        given = [name for name in names if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise ValueError(f"{given[1]}: expected this or {given[0]}, not both")
+        return given[0] if given else names[0]
 
 
 def router(service: AnomalyService, history: Recorder | None = None) -> APIRouter:
@@ -109,9 +155,9 @@ def _add_anomalies(routes: APIRouter, service: AnomalyService) -> None:
         metric_name: str | None = None,
         severity: Severity | None = None,
         start_date: datetime | None = None,
-        end_date: datetime | None = None,
+        end_date: End = None,
         start_time: datetime | None = None,
-        end_time: datetime | None = None,
+        end_time: End = None,
         skip: Annotated[int, Query(ge=0)] = 0,
         limit: Annotated[int, Query(ge=1, le=MOST_ROWS)] = 100,
     ) -> dict[str, Any]:
@@ -267,10 +313,10 @@ def _add_learning(routes: APIRouter, service: AnomalyService) -> None:
         responses=errors(*BODY, 422, _503="The event cannot be kept"),
     )
     def happened(happening: Annotated[Happening, Depends(_body_of(Happening))]) -> dict[str, Any]:
-        start = _seconds(happening.timestamp, service.now())
-        if abs(start - service.now()) > 7 * 86_400:
-            raise HTTPException(422, "timestamp: expected a time within a week")
-        event = Event(happening.kind, start, start + happening.duration_seconds)
+        try:
+            event = happening.event(service.now())
+        except ValueError as error:
+            raise HTTPException(422, str(error)) from None
         try:
             service.events.add(event)
         except OSError as error:
@@ -335,8 +381,8 @@ def _add_series(routes: APIRouter, service: AnomalyService) -> None:
     def data(
         name: str,
         start: datetime | None = None,
-        end: datetime | None = None,
-        step: Annotated[float | None, Query(gt=0)] = None,
+        end: End = None,
+        step: Annotated[Duration | None, Query()] = None,
         series: str | None = None,
     ) -> dict[str, Any]:
         query = service.queries.get(name)
@@ -376,8 +422,12 @@ def _add_health(routes: APIRouter, service: AnomalyService, history: Recorder | 
         if service.prometheus is not None:
             services["prometheus"] = "healthy" if service.prometheus.is_well() else "unhealthy"
         queries = {name: {"status": _status(query), "error": _error(query)} for name, query in service.queries.items()}
+        contexts = [
+            {"kind": one.kind, "status": "unhealthy" if error else "healthy", "error": str(error) if error else None}
+            for one, error in service.contexts.states()
+        ]
         if queries:
-            failing = any(query["status"] == "unhealthy" for query in queries.values())
+            failing = any(one["status"] == "unhealthy" for one in (*queries.values(), *contexts))
             services["anomalies"] = "degraded" if failing else "healthy"
         status = "healthy" if set(services.values()) == {"healthy"} else "degraded"
         return {
@@ -386,6 +436,7 @@ def _add_health(routes: APIRouter, service: AnomalyService, history: Recorder | 
             "version": VERSION,
             "services": services,
             "queries": queries,
+            "contexts": contexts,
         }
 
 

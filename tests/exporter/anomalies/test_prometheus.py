@@ -214,7 +214,7 @@ def counted(number: int) -> bytes:
 def test_the_series_are_counted_first(server: Server, client: Callable[..., Prometheus]) -> None:
     server.answers = [(200, counted(3))]
     assert client().check(QUERY, 100.0) == 3
-    assert server.asked[-1][2] == {"query": "count(cpu)", "time": "100.000"}
+    assert server.asked[-1][2] == {"query": "count(cpu\n)", "time": "100.000"}
 
 
 def test_50_000_series_are_refused_by_one_request_that_names_the_query(
@@ -291,3 +291,28 @@ def test_tls_is_verified_by_the_given_authority_and_name(tmp_path: Path) -> None
             reader.close()
     finally:
         running.stop()
+
+
+def test_an_expression_may_end_with_a_comment(server: Server, client: Callable[..., Prometheus]) -> None:
+    server.answers = [(200, success("vector", [{"metric": {}, "value": [60.0, "2"]}]))]
+    assert client().check(msgspec.structs.replace(QUERY, expr="cpu # of all cores"), 100.0) == 2
+    assert server.asked[-1][2]["query"] == "count(cpu # of all cores\n)"
+
+
+@pytest.mark.parametrize(
+    ("expr", "reason"),
+    [
+        ("sum(rate(x[5m])", "expression"),
+        ("42", "expression"),
+        ("scalar(sum(up))", "expression"),
+        ("x_total", "counter"),
+    ],
+)
+def test_what_cannot_be_learned_is_not_asked_for(
+    server: Server, client: Callable[..., Prometheus], expr: str, reason: str
+) -> None:
+    with pytest.raises(ReadError) as error:
+        client().check(msgspec.structs.replace(QUERY, expr=expr), 100.0)
+    assert error.value.reason == reason
+    assert str(error.value).startswith("cpu: ")
+    assert server.asked == []

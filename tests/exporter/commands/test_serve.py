@@ -289,3 +289,39 @@ def test_counters_of_inferences_go_on_after_kill_9(run: Run, free_port: int, htt
     assert after['vedette_inferences_total{model="m"}'] == after['vedette_inference_duration_seconds_count{model="m"}']
     assert (after['vedette_inferences_total{model="m"}'], after['vedette_cost_dollars_total{model="m"}']) == (60, 0.06)
     assert after["vedette_counter_epoch_timestamp_seconds"] == before["vedette_counter_epoch_timestamp_seconds"]
+
+
+LEARNED = """anomalies:
+  prometheus: {url: http://127.0.0.1:9, retries: 0}
+  queries: [{name: good, expr: up}, {name: total, expr: 'sum(rate(foo[5m])'}, {name: answer, expr: '42'}]
+"""
+
+
+def test_expressions_that_cannot_be_learned_are_named_and_the_rest_is_served(
+    run: Run, free_port: int, http: requests.Session, tmp_path: Path
+) -> None:
+    (tmp_path / "v.yml").write_text(LEARNED)
+    url = f"http://127.0.0.1:{free_port}"
+    process = run("serve", "--config", str(tmp_path / "v.yml"), "--web.listen-address", f"127.0.0.1:{free_port}")
+    until_ready(http, url)
+    detailed: dict[str, dict[str, dict[str, str]]] = {}
+    while "unhealthy" not in (detailed.get("queries", {}).get("answer", {}).get("status") or ""):
+        detailed = http.get(f"{url}/api/v1/health/detailed").json()
+    process.signal(signal.SIGTERM)
+    code, _, err = process.finish()
+    assert code == 0
+    assert detailed["queries"]["total"]["error"].startswith("total: not PromQL: ")
+    assert f"{tmp_path}/v.yml:3: anomalies.queries[1].expr: total: not PromQL: " in err
+    assert f"{tmp_path}/v.yml:3: anomalies.queries[2].expr: answer: expected an expression that gives series" in err
+
+
+def test_the_check_calls_expressions_wrong_that_cannot_be_learned(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "v.yml").write_text(LEARNED)
+    code, _, err = run("check", "--config", str(tmp_path / "v.yml")).finish()
+    assert (code, [line.split(": ")[:3] for line in err.splitlines()]) == (
+        1,
+        [
+            [f"{tmp_path}/v.yml:3", "anomalies.queries[1].expr", "total"],
+            [f"{tmp_path}/v.yml:3", "anomalies.queries[2].expr", "answer"],
+        ],
+    )
