@@ -12,8 +12,11 @@ from detectors.kept import RowReader
 
 #: rows that are compared in one product: more would not stay in the processor's cache, fewer would waste it
 TILE = 2048
-#: cosines from here on count as equal: float32 cannot tell them apart
-EQUAL = 1 - 1e-6
+#: cosines that differ by less count as equal: float32 cannot tell them apart, and the last bits depend on how many are
+#: multiplied together
+TIE = 1e-6
+#: from here on vectors count as the same
+EQUAL = 1 - TIE
 #: below every cosine: what may not be compared
 NONE = np.float32(-2)
 #: numbers of a projected row; rows of a group, and groups that are searched exactly
@@ -163,11 +166,11 @@ class Space:
         tops = np.max([top for _, top in tiles], axis=0)
 
         def locate(at: int) -> tuple[int, np.ndarray]:
-            slots = next(slots for slots, top in tiles if top[at] >= min(tops[at], EQUAL))
+            slots = next(slots for slots, top in tiles if top[at] >= tops[at] - TIE)
             cosines = self._rows[slots] @ queries[at]
             numbers = self._sequences[slots]
             cosines[(numbers < starts[at]) | (numbers >= sequences[at])] = NONE
-            return self._row(slots.start + int(np.argmax(cosines >= min(cosines.max(), EQUAL))))
+            return self._row(slots.start + int(np.argmax(cosines >= cosines.max() - TIE)))
 
         return tops, locate
 
@@ -189,7 +192,7 @@ class Space:
         tops = cosines.max(axis=1)
 
         def locate(at: int) -> tuple[int, np.ndarray]:
-            best = np.flatnonzero(cosines[at] >= min(tops[at], EQUAL))
+            best = np.flatnonzero(cosines[at] >= tops[at] - TIE)
             return self._row(candidates[at, best[np.argmin(numbers[at, best])]])
 
         return tops, locate

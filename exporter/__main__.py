@@ -6,7 +6,8 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from exporter.commands import Failure
+from exporter.commands import Failure, Usage
+from exporter.commands.span import add_span
 from exporter.version import VERSION
 
 DEFAULT_ADDRESS = "127.0.0.1:10833"
@@ -21,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         sys.stdout.flush()
     except Failure as failure:
         print(failure if failure.says_where else f"vedette: {failure}", file=sys.stderr)
-        sys.exit(1)
+        sys.exit(2 if isinstance(failure, Usage) else 1)
     except BrokenPipeError:  # whoever read the output has gone, as `head` does; Python would complain at its exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
@@ -79,8 +80,8 @@ def _parser() -> argparse.ArgumentParser:
         "file", metavar="FILE.csv", nargs="?", help="a heading, then timestamp,value: one point a line"
     )
     backtest.add_argument("--expr", metavar="PROMQL", help="instead of a file: read it from anomalies.prometheus")
-    backtest.add_argument("--days", type=_days, default=14.0, metavar="N", help="of --expr: how far back; default: 14")
-    backtest.add_argument("--step", type=_duration, default=60.0, metavar="1m", help="of --expr; default: 1m")
+    add_span(backtest, "of --expr: ")
+    backtest.add_argument("--step", type=_duration, metavar="1m", help="of --expr; default: 1m")
     backtest.add_argument("--plot", metavar="OUT.png", help="draw value, band and incidents (needs matplotlib)")
     _add_anomalies(commands)
     demo = _command(commands, "demo", "exporter, Prometheus, Alertmanager and traffic with an attack in it", _demo)
@@ -149,19 +150,9 @@ def _add_anomalies(commands: Any) -> None:
     anomalies = _command(commands, "anomalies", "try learned queries out", _anomalies_replay)
     actions = anomalies.add_subparsers(title="actions", required=True, metavar="ACTION")
     replay = _command(actions, "replay", "list what would have been found", _anomalies_replay, argparse.SUPPRESS)
-    replay.add_argument("--days", type=_days, default=14.0, metavar="N", help="how far back; default: 14")
+    add_span(replay)
     replay.add_argument("--query", metavar="NAME", help="only this one; default: all")
     replay.add_argument("--json", action="store_true", help="one JSON object an incident")
-
-
-def _days(text: str) -> float:
-    """Days above 0. Raises what argparse expects."""
-    try:
-        if (days := float(text)) > 0 and days < 3660:
-            return days
-    except ValueError:
-        pass
-    raise argparse.ArgumentTypeError(f"{text!r} is no number of days")
 
 
 def _duration(text: str) -> float:

@@ -136,6 +136,7 @@ class Service:
             self._journal,
             kept=self._drop.queries.kept if self._drop else list,
             answered=detect.answered,
+            history=self.history,
         )
         url, credentials = config.alerts.url or config.external.alertmanager_url, config.alerts.credentials_file
         self._alertmanager = Alertmanager(url, credentials) if url and self.history else None
@@ -311,6 +312,7 @@ class Service:
     async def _begin(self, server: "_Server") -> None:
         """Bring back what was, then take in and judge; meanwhile health and metrics are answered already."""
         try:
+            self._attach_history()
             taken = await asyncio.to_thread(self.keeper.recover)
             self._journal.start()
             self._start_history()
@@ -327,23 +329,28 @@ class Service:
         self._ready = True
         await self.canary.run()
 
-    def _start_history(self) -> None:
-        """Record what is judged from here on: what a replay judges again was recorded before."""
+    def _attach_history(self) -> None:
+        """Have the judging tell the history: of a replay only the minutes, the rest was recorded before."""
         if self.history is not None:
-            kept = self.history.config.history
-            shown = self.pseudonyms.shown
-            pipeline = self.pipeline
+            kept, shown, pipeline = self.history.config.history, self.pseudonyms.shown, self.pipeline
 
             def growth(label: str) -> Growth:
                 return pipeline.models.by_label[label].health.take_growth()
 
+            self.history.replaying = True
             pipeline.on_judged = Judged(self.history, growth, kept.evidence, kept.flagged_per_second, shown)
-            pipeline.noticed = noticed = Noticed(self.history, growth, shown)
+            pipeline.noticed = Noticed(self.history, growth, kept.evidence, shown)
+
+    def _start_history(self) -> None:
+        """Record what is judged from here on."""
+        if self.history is not None:
+            noticed, reports = self.pipeline.noticed, self.pipeline.samples.reports
+            assert noticed is not None
+            self.history.start()
             self.pipeline.models.worker.on_looked = noticed.drift
             self.anomalies.log.on_change = recording(self.history)
-            pipeline.samples.reports.on_report = noticed.reported
-            pipeline.samples.reports.tell_again()
-            self.history.start()
+            reports.on_report = noticed.reported
+            reports.tell_again()
             if self._alertmanager is not None:
                 interval = self.exposed.config.alerts.reconcile_interval
                 self._reconciler = Reconciler(self.history, self._alertmanager, interval)

@@ -4,15 +4,19 @@ Whatever is wrong is found at once: ConfigError holds every problem with its lin
 """
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from detectors import get_detector, list_detectors
 from exporter.access.check import problems as access_problems
 from exporter.config import AlertShare, Config, DetectorConfig, detector_name, overlaid, yaml_lines
+from exporter.config.anomalies import expression_problems
 from exporter.config.anomalies import problems as anomaly_problems
 from exporter.config.records import unknown
 from exporter.config.yaml_lines import Document, Path, Problem, Report
+
+#: told of what is wrong with one query alone
+Tolerate = Callable[[Problem], object]
 
 
 class ConfigError(ValueError):
@@ -23,11 +27,19 @@ class ConfigError(ValueError):
         self.problems = list(problems)
 
 
-def load(path: str | os.PathLike[str] | None, environment: Mapping[str, str] = os.environ) -> Config:
-    """The configuration in a file; the defaults without one. Raises ConfigError."""
+def load(
+    path: str | os.PathLike[str] | None,
+    environment: Mapping[str, str] = os.environ,
+    tolerate: Tolerate | None = None,
+) -> Config:
+    """The configuration in a file; the defaults without one. Raises ConfigError.
+
+    tolerate: told of expressions that cannot be learned, where nothing else is wrong: the other queries go on without
+    them. Without it, they are errors like all others.
+    """
     if path is None:
         return Config()
-    return parse(text_of(path), os.fspath(path), environment)
+    return parse(text_of(path), os.fspath(path), environment, tolerate)
 
 
 def text_of(path: str | os.PathLike[str]) -> str:
@@ -46,14 +58,26 @@ def text_of(path: str | os.PathLike[str]) -> str:
         raise ConfigError([Problem(name, line, "", "not YAML: not UTF-8")]) from None
 
 
-def parse(text: str, name: str = "config", environment: Mapping[str, str] = os.environ) -> Config:
-    """The configuration in a text; `name` is what problems call it. Raises ConfigError."""
+def parse(
+    text: str,
+    name: str = "config",
+    environment: Mapping[str, str] = os.environ,
+    tolerate: Tolerate | None = None,
+) -> Config:
+    """The configuration in a text; `name` is what problems call it; `tolerate` as of `load`. Raises ConfigError."""
     document = yaml_lines.read(text, name, environment)
     config = Config.read({} if document.data is None else document.data, (), document.report)
     check(config, document.report)
     for path, problem in (*access_problems(config), *anomaly_problems(config.anomalies)):
         document.report(path, problem)
-    raise_problems(document)
+    is_good = not document.problems
+    for path, problem in expression_problems(config.anomalies):
+        document.report(path, problem)
+    if is_good and tolerate is not None:
+        for one in document.problems:
+            tolerate(one)
+    else:
+        raise_problems(document)
     return config
 
 

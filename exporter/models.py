@@ -19,6 +19,7 @@ from exporter.drift.worker import Worker
 from exporter.health.inferences import Inferences
 from exporter.health.requests import RequestIds
 from exporter.labels import label_value
+from exporter.registration import RegisteredModel
 
 log = logging.getLogger(__name__)
 
@@ -282,8 +283,9 @@ class Models:
             self._admit(model.name)
         if not config.models:
             self._admit(UNNAMED)
+        configured = [model.name for model in config.models if not isinstance(model, RegisteredModel)]
         #: the model of a query that names none
-        self.unnamed = config.models[0].name if len(config.models) == 1 else UNNAMED
+        self.unnamed = configured[0] if len(configured) == 1 else UNNAMED
         if previous is not None:
             self._go_on(previous)
 

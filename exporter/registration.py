@@ -66,7 +66,11 @@ class Prices(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     gpu_second: Price = 0.0
 
 
-class Registration(msgspec.Struct, frozen=True, kw_only=True):
+class RegisteredModel(Model, frozen=True, kw_only=True):
+    """A model that the file does not name: it takes no queries from those that it does."""
+
+
+class Registration(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """A model as it is registered. id: its label `model`, and the `model` of its queries."""
 
     id: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
@@ -78,10 +82,10 @@ class Registration(msgspec.Struct, frozen=True, kw_only=True):
     objectives: Objectives = Objectives()
     prices: Prices = Prices()
 
-    def model(self) -> Model:
+    def model(self) -> RegisteredModel:
         """The same as the configuration would have it."""
         limits = msgspec.structs.asdict(self.thresholds) | {"latency": self.thresholds.latency / 1000}
-        return Model(
+        return RegisteredModel(
             name=self.id,
             version=self.version,
             modality=MODALITIES[self.model_type],
@@ -119,7 +123,7 @@ def _named(text: str) -> str:
         words = {"model_type": MODALITIES, "environment": ("dev", "staging", "prod")}.get(path, ())
         return f"{path}: expected one of {', '.join(words)}"
     if "unknown field" in what:
-        return f"{path}.{what.split('`')[1]}: unknown field"
+        return f"{path}{'.' if path else ''}{what.split('`')[1]}: unknown field"
     return f"{path or 'the body'}: {what[:1].lower()}{what[1:]}"
 
 
@@ -159,7 +163,7 @@ class Registrations:
 def _read(path: Path) -> Sequence[Registration]:
     try:
         file = msgspec.json.decode(path.read_bytes(), type=_File)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise OSError(errno.EINVAL, f"damaged: {error}", os.fspath(path)) from None
     if file.version != VERSION:
         raise OSError(errno.EINVAL, f"of version {file.version}, expected {VERSION}", os.fspath(path))

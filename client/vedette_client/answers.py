@@ -17,13 +17,17 @@ class Verdict(Enum):
 
 
 class Outcome(NamedTuple):
-    """taken: how many count, `duplicates` of them before. dropped: how many are refused for good, and why."""
+    """taken: how many count, `duplicates` of them before. dropped: how many are refused for good, and why.
+
+    told: why, in the exporter's own words: the first of them.
+    """
 
     verdict: Verdict
     taken: int = 0
     duplicates: int = 0
     dropped: int = 0
     reason: str = ""
+    told: tuple[str, ...] = ()
 
 
 #: full or busy, but alive
@@ -32,6 +36,9 @@ BUSY = frozenset({408, 425, 429, 507})
 WRONG = frozenset({301, 302, 303, 307, 308, 401, 404})
 #: tried so often as it is before it is taken apart and, alone, given up: else one record could hold up all for ever
 ERRORS_IN_A_ROW = 3
+
+#: reasons of one answer that are passed on, and characters of each
+MOST_TOLD, LONGEST_TOLD = 3, 300
 
 
 def judge(answer: Answer, records: int, shape: str, errors: int = 0) -> Outcome:
@@ -47,7 +54,7 @@ def judge(answer: Answer, records: int, shape: str, errors: int = 0) -> Outcome:
         return Outcome(Verdict.DOWN)
     if records > 1 and (status in (400, 413, 500) or (status in (403, 422) and shape == "array")):
         return Outcome(Verdict.HALVE)
-    return Outcome(Verdict.SETTLED, dropped=records, reason=_reason(status))
+    return Outcome(Verdict.SETTLED, dropped=records, reason=_reason(status), told=_told(answer))
 
 
 def _reason(status: int) -> str:
@@ -61,4 +68,21 @@ def _taken(answer: Answer, records: int) -> Outcome:
         rejected, duplicates = min(len(told["rejected"]), records), int(told["duplicates"])
     except (ValueError, KeyError, TypeError, RecursionError):
         return Outcome(Verdict.SETTLED, taken=records)
-    return Outcome(Verdict.SETTLED, records - rejected, duplicates, rejected, "rejected")
+    return Outcome(Verdict.SETTLED, records - rejected, duplicates, rejected, "rejected", _told(answer))
+
+
+def _told(answer: Answer) -> tuple[str, ...]:
+    """Why, of `{"rejected": [{"index", "reason"}]}` or `{"detail"}`; of whatever else, nothing."""
+    try:
+        body = json.loads(answer.body)
+        if isinstance(body.get("detail"), str):
+            return (_one_line(body["detail"]),)
+        rejected = body.get("rejected", [])[:MOST_TOLD]
+        return tuple(_one_line(f"[{one['index']}] {one['reason']}") for one in rejected)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return ()
+
+
+def _one_line(text: str) -> str:
+    """A sentence as it may stand in a log, whoever answered."""
+    return "".join(sign if sign.isprintable() else " " for sign in text[:LONGEST_TOLD])

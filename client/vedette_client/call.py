@@ -65,19 +65,24 @@ class Call:
             self._sample(latency, has_input)
 
     def _push(self, latency: float) -> None:
-        self._client.push(
-            id=self.id,
-            model=self.model,
-            client=self.client,
-            input=self.input,
-            output=_as_output(self.output),
-            version=self.version,
-            label=self.label,
-            latency_seconds=latency,
-            error=self.error,
-            tokens=self.tokens,
-            cost_dollars=self.cost_dollars,
-            attributes=self.attributes,
+        """As a query; with what its sample needs, should the input turn out to be of no form."""
+        self._client.leave_query(
+            {
+                "id": self.id,
+                "model": self.model,
+                "client": self.client,
+                "input": self.input,
+                "output": self.output,
+                "version": self.version,
+                "label": self.label,
+                "latency_seconds": latency,
+                "error": self.error,
+                "tokens": self.tokens,
+                "cost_dollars": self.cost_dollars,
+                "attributes": self.attributes,
+                "model_type": self.model_type,
+                "time_to_first_token_seconds": self._first,
+            }
         )
 
     def _sample(self, latency: float, is_joined: bool) -> None:
@@ -108,8 +113,3 @@ class Call:
 def is_failure(error: BaseException) -> bool:
     """Whether an exception is the model's failure: not when the caller lost interest, or the process ends."""
     return isinstance(error, Exception)
-
-
-def _as_output(value: Any) -> Any:
-    """An answer that is a text, as the exporter takes it."""
-    return {"text": value} if isinstance(value, str) else value

@@ -40,6 +40,7 @@ class Client:
         longest_wait: float = 30.0,
         close_timeout: float = 5.0,
         resources_interval: float | None = None,
+        instance: str | None = None,
         verify: bool | str = True,
         cert: str | tuple[str, str] | None = None,
         transport: Transport | None = None,
@@ -64,6 +65,7 @@ class Client:
             longest_wait=longest_wait,
             close_timeout=close_timeout,
             resources_interval=resources_interval,
+            instance=instance,
         )
         self._address = address
         self._connect = lambda: transport or Http(address, api_key, timeout, verify, cert)
@@ -131,14 +133,21 @@ class Client:
                     "cost_dollars": cost_dollars,
                     "attributes": attributes,
                 }
+        except Exception:
+            return self._slip(id)
+        self.leave_query(fields)
+        return id
+
+    def leave_query(self, fields: dict[str, Any]) -> None:
+        """Report a query whose fields are the client's from now on; `model_type` and the like are for its sample."""
+        try:
             for name in ("input", "output"):
                 kind = type(fields.get(name))
                 if kind is list or kind is dict:
                     fields[name] = fields[name].copy()
             self._put("query", fields)
-            return id
         except Exception:
-            return self._slip(id)
+            self._slip(None)
 
     def inference(
         self,
@@ -216,9 +225,14 @@ class Client:
         *,
         kind: Literal["gauge", "counter", "histogram"] = "gauge",
         labels: Mapping[str, str] | None = None,
+        instance: str | None = None,
     ) -> None:
-        """Report a metric of one's own. A counter's value is what is added."""
-        self._report("custom", {"name": name, "kind": kind, "value": value, "labels": labels, "id": self._id()})
+        """Report a metric of one's own. A counter's value is what is added; of a gauge the largest instance counts.
+
+        instance: whose gauge it is; else this client's.
+        """
+        fields = {"name": name, "kind": kind, "value": value, "labels": labels, "instance": instance}
+        self._report("custom", {**fields, "id": self._id()})
 
     def feedback(self, id: str, label: Any, *, model: str | None = None) -> None:
         """Tell the true label of a query. The key needs the scope `admin`."""

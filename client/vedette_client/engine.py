@@ -42,7 +42,7 @@ class Engine:
     ) -> None:
         self._settings, self._connect, self._clock, self._random = settings, connect, clock, random
         self._intake = Intake(settings.queue_records, min(settings.batch_records, settings.queue_records))
-        self._counts, self._notices = Counts(), Notices()
+        self._counts, self._notices = Counts(), Notices(clock)
         self._late, self.slips = Tally(), Tally()
         self._parts: Parts | None = None
         self._start_once = threading.Lock()

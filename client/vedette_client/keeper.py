@@ -1,15 +1,18 @@
 """Keeping: what the host left is encoded and put into the buffer. No thread and no clock of its own."""
 
-import platform
 import time
 from collections.abc import Callable
 from typing import Any
 
 from vedette_client.buffer import Buffer
-from vedette_client.encode import as_input, encode
+from vedette_client.encode import encode
+from vedette_client.identity import process_name
+from vedette_client.inputs import as_input
 from vedette_client.intake import Intake
 from vedette_client.notices import Notices
+from vedette_client.outputs import as_output
 from vedette_client.resources import Usage
+from vedette_client.samples import has_gauges, sample_of
 from vedette_client.settings import Settings
 from vedette_client.statistics import Counts
 
@@ -41,7 +44,7 @@ class Keeper:
         self._counts, self._notices = counts, notices
         self._clock, self._sample = clock, sample
         self._adopted_at = clock()
-        self._machine = platform.node() or None
+        self._instance = settings.instance or process_name()
         self._sampled_at: dict[str, float] = {}
         self._damaged = 0
         #: how many records were taken from the intake
@@ -63,6 +66,7 @@ class Keeper:
             if place % TURN == TURN - 1:
                 time.sleep(0)
             try:
+                kind, fields = self._fitted(fields) if kind == "query" else (kind, fields)
                 lines.setdefault(kind, []).append(self._line(kind, fields))
             except Exception as error:  # what the host gave may raise anything, wherever it is touched
                 self._drop(kind, error)
@@ -82,14 +86,44 @@ class Keeper:
         self._counts.drop(reason)
         self._notices.warn(f"{reason} {kind}", f"a record of kind {kind} is dropped: {reason}")
 
+    def _fitted(self, query: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        """A query in the exporter's forms; a sample of its inference where its input has none.
+
+        Raises TypeError where nothing else is told, either.
+        """
+        sample = sample_of(query)
+        self._fit(query, "output", as_output)
+        if self._fit(query, "input", as_input):
+            return "query", query
+        if sample is None:
+            raise TypeError("input")
+        return "inference", sample
+
+    def _fit(self, query: dict[str, Any], name: str, fitted: Callable[[Any], Any]) -> bool:
+        """Bring a part of a query into form, or leave it out; whether nothing was lost."""
+        value = query.get(name)
+        if value is None:
+            return True
+        try:
+            query[name] = fitted(value)
+        except Exception:  # whatever the host's objects raise
+            query[name] = None
+        if query[name] is not None:
+            return True
+        self._counts.leave_out(name)
+        self._notices.mention(
+            name, f"an {name} of type {type(value).__name__} has no form to be told in; it is left out"
+        )
+        return False
+
     def _line(self, kind: str, fields: dict[str, Any]) -> bytes:
-        if kind == "query":
-            fields["input"] = as_input(fields.get("input"))
-        elif kind == "inference":
+        if kind == "inference":
             for name in ("latency", "time_to_first_token"):
                 fields[name] = _milliseconds(fields.pop(f"{name}_seconds", None))
             if self._settings.resources_interval is not None:
                 self._add_usage(fields, self._settings.resources_interval)
+        if fields.get("instance") is None and has_gauges(kind, fields):
+            fields["instance"] = self._instance
         line = encode({name: value for name, value in fields.items() if value is not None})
         if len(line) > self._settings.record_bytes:
             raise TooLarge
@@ -101,7 +135,6 @@ class Keeper:
         if fields.get("resource_usage") is None and now - self._sampled_at.get(model, -interval) >= interval:
             self._sampled_at[model] = now
             fields["resource_usage"] = self._sample() or None
-            fields["instance"] = self._machine
 
     def _warn(self) -> None:
         if self._intake.full.value():

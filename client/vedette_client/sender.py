@@ -129,8 +129,10 @@ class Sender:
     def _settle(self, name: str, pace: Pace, outcome: Outcome, sent: int) -> None:
         if outcome.dropped:
             self._counts.drop(outcome.reason, outcome.dropped)
-            self._notices.warn(
-                f"{outcome.reason} {name}", f"records for {LANES[name].path} are dropped: {outcome.reason}"
+            why = "; ".join(outcome.told) or "no reason given"
+            self._notices.repeat(
+                f"{outcome.reason} {name}",
+                f"{outcome.dropped} of {sent} records for {LANES[name].path} are dropped: {outcome.reason}: {why}",
             )
         self._counts.deliver(outcome.taken, outcome.duplicates)
         pace.attempts = pace.errors = 0

@@ -6,6 +6,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 MEBIBYTE = 1 << 20
+#: the longest name of an instance that the exporter takes
+NAME_CHARACTERS = 1024
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,7 @@ class Settings:
     timeout: seconds for one request. longest_wait: seconds between two tries, where the exporter asks for no more.
     close_timeout: seconds that the end of the process may wait.
     resources_interval: seconds between samples of the machine; None for none.
+    instance: whose gauges are sent; None for a name of the process.
     """
 
     flush_interval: float = 1.0
@@ -31,12 +34,17 @@ class Settings:
     longest_wait: float = 30.0
     close_timeout: float = 5.0
     resources_interval: float | None = None
+    instance: str | None = None
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if field.name != "buffer_dir" and value is not None:
+            if field.name not in ("buffer_dir", "instance") and value is not None:
                 _check(field.name, value, whole=field.type is int)
+        if self.instance is not None and not (
+            isinstance(self.instance, str) and 0 < len(self.instance) <= NAME_CHARACTERS
+        ):
+            raise ValueError(f"instance is no text of 1 to {NAME_CHARACTERS} characters")
 
 
 def _check(name: str, value: object, whole: bool) -> None:

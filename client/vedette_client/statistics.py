@@ -14,6 +14,7 @@ class Statistics:
     """Since the client was made, in this process.
 
     pushed: records given. delivered: taken by the exporter, `duplicates` of them by an earlier try. dropped: by reason.
+    left_out: inputs and outputs that had no form to be told in, so that their records went without.
     waiting: records not settled yet, `buffer_bytes` of them encoded. requests: sent, `failures` of them without a
     usable answer. circuit: closed, open or half_open.
     """
@@ -22,6 +23,7 @@ class Statistics:
     delivered: int
     duplicates: int
     dropped: Mapping[str, int]
+    left_out: Mapping[str, int]
     waiting: int
     buffer_bytes: int
     requests: int
@@ -36,6 +38,7 @@ class Counts:
         self._lock = threading.Lock()
         self._delivered = self._duplicates = self._requests = self._failures = 0
         self._dropped: Counter[str] = Counter()
+        self._left_out: Counter[str] = Counter()
 
     def deliver(self, records: int, duplicates: int) -> None:
         with self._lock:
@@ -46,6 +49,10 @@ class Counts:
         if records:
             with self._lock:
                 self._dropped[reason] += records
+
+    def leave_out(self, part: str) -> None:
+        with self._lock:
+            self._left_out[part] += 1
 
     def request(self, failed: bool) -> None:
         with self._lock:
@@ -67,6 +74,7 @@ class Counts:
                 delivered=self._delivered,
                 duplicates=self._duplicates,
                 dropped=dropped,
+                left_out=MappingProxyType(dict(self._left_out)),
                 waiting=waiting,
                 buffer_bytes=buffer_bytes,
                 requests=self._requests,

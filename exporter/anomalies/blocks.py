@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from exporter.promql import CounterError, ExpressionError, check
+
 Labels = dict[str, str]
 #: why a point was not judged: the closed set of the label `reason`
 SKIP_REASONS = ("after_gap", "duplicate", "late", "not_finite", "off_grid", "warming_up")
@@ -31,6 +33,15 @@ class ReadError(Exception):
     def __init__(self, reason: str, text: str) -> None:
         super().__init__(text)
         self.reason = reason
+
+
+def unlearnable(expr: str, name: str) -> ReadError | None:
+    """Why an expression cannot be learned whatever the server says; name: whose it is."""
+    try:
+        check(expr)
+    except ExpressionError as error:
+        return ReadError("counter" if isinstance(error, CounterError) else "expression", f"{name}: {error}")
+    return None
 
 
 #: the closed set of the label `reason` of read errors

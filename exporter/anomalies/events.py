@@ -11,7 +11,7 @@ from typing import Protocol
 import msgspec
 import numpy as np
 
-from exporter.anomalies.blocks import Labels, Points
+from exporter.anomalies.blocks import Labels, Points, unlearnable
 from exporter.anomalies.series import ORDINARY
 from exporter.config.anomalies import WEEK, Context
 
@@ -76,13 +76,23 @@ def told(events: Sequence[Event], times: np.ndarray) -> np.ndarray:
 
 
 def read(contexts: Sequence[Context], source: Ranges, times: np.ndarray, step: float) -> np.ndarray:
-    """The context of each time of the grid by expressions; the first one that has a value other than 0 wins."""
+    """The context of each time of the grid by expressions; the first one that has a value other than 0 wins.
+
+    Raises ReadError.
+    """
     names = np.full(len(times), ORDINARY, dtype=object)
-    if not len(times):
-        return names
-    for context in reversed(contexts):
-        found = source.range(context.expr, times[0], times[-1], step, f"context {context.kind}")
-        for _, points in found.values():
-            active = points.times[np.isfinite(points.values) & (points.values != 0)]
-            names[np.isin(times, np.round(active / step) * step)] = context.kind
+    for context in reversed(contexts) if len(times) else ():
+        names[_active(context, source, times, step)] = context.kind
     return names
+
+
+def _active(context: Context, source: Ranges, times: np.ndarray, step: float) -> np.ndarray:
+    """At which times the context holds: bool (n,). Raises ReadError."""
+    name = f"context {context.kind}"
+    if error := unlearnable(context.expr, name):
+        raise error
+    holds = np.zeros(len(times), bool)
+    for _, points in source.range(context.expr, times[0], times[-1], step, name).values():
+        active = points.times[np.isfinite(points.values) & (points.values != 0)]
+        holds |= np.isin(times, np.round(active / step) * step)
+    return holds

@@ -16,8 +16,9 @@ import numpy as np
 import requests
 from requests.adapters import HTTPAdapter
 
-from exporter.anomalies.blocks import Labels, Points, ReadError, chunks, joined, series_id
+from exporter.anomalies.blocks import Labels, Points, ReadError, chunks, joined, series_id, unlearnable
 from exporter.config.anomalies import PrometheusServer, ResolvedQuery
+from exporter.formats.native import BROKEN
 from exporter.promql import COUNTER_ENDINGS, is_raw, raw_counter, selections
 
 #: points a series and samples in all of one answer: Prometheus refuses more than 11,000 points, and half a million
@@ -64,8 +65,11 @@ class Prometheus:
 
     def check(self, query: ResolvedQuery, now: float) -> int:
         """How many series the query has now. Raises ReadError when it cannot be learned."""
+        if error := unlearnable(query.expr, query.name):
+            raise error
         self._refuse_counters(query)
-        found = self.instant(f"count({query.expr})", now, query.name)
+        # the expression may end with a comment
+        found = self.instant(f"count({query.expr}\n)", now, query.name)
         if not found:
             raise ReadError("no_data", f"{query.name}: the expression has no series now")
         count = int(found[0][1])
@@ -123,20 +127,17 @@ class Prometheus:
             if data.resultType != kind:
                 raise ReadError("expression", f"{name}: expected series, the expression gives a {data.resultType}")
             return msgspec.json.decode(data.result, type=list[_Series])
-        except msgspec.DecodeError as error:
+        except BROKEN as error:
             raise ReadError("unreachable", f"{name}: {self._server.url} does not speak Prometheus: {error}") from None
 
     def _refuse_counters(self, query: ResolvedQuery) -> None:
-        """By their names, and by what the server knows of them."""
+        """By what the server knows of them."""
         if query.expr in self._checked:
             return
         for selection in selections(query.expr):
             if not is_raw(selection) or not selection.metric:
                 continue
-            if selection.metric.endswith("_total") or self._type(selection.metric, query.name) in (
-                "counter",
-                "histogram",
-            ):
+            if self._type(selection.metric, query.name) in ("counter", "histogram"):
                 raise ReadError("counter", f"{query.name}: {raw_counter(selection.metric)}")
         self._checked.add(query.expr)
 
@@ -147,7 +148,7 @@ class Prometheus:
             try:
                 raw = self._data("metadata", {"metric": stem}, name, retries=0, method="GET")
                 kinds = {str(entry.get("type")) for entry in msgspec.json.decode(raw).get(stem, [])}
-            except (ReadError, msgspec.DecodeError, AttributeError):
+            except (ReadError, *BROKEN, AttributeError):
                 return ""  # not every server that speaks the API has metadata
             if stem == metric and kinds - {"unknown"}:
                 return kinds.pop()
@@ -192,7 +193,7 @@ class Prometheus:
     def _read(self, status: int, body: bytes, name: str) -> msgspec.Raw:
         try:
             found = msgspec.json.decode(body, type=_Answer)
-        except msgspec.DecodeError:
+        except BROKEN:
             found = _Answer("error", error=f"status {status} without an answer of Prometheus")
         if status == 200 and found.status == "success":
             return found.data

@@ -16,12 +16,12 @@ import msgspec
 import numpy as np
 from prometheus_client.core import Metric
 
-from exporter.anomalies import events as contexts
 from exporter.anomalies import exposition, own
 from exporter.anomalies.anomaly import Anomaly
-from exporter.anomalies.blocks import ReadError, floor
+from exporter.anomalies.blocks import ReadError, floor, unlearnable
+from exporter.anomalies.contexts import ContextReader
 from exporter.anomalies.course import CourseFiles, Judged
-from exporter.anomalies.events import Events
+from exporter.anomalies.events import Events, told
 from exporter.anomalies.groups import PREFIX, Groups, Member
 from exporter.anomalies.kept import Kept, Unusable
 from exporter.anomalies.learning import Source, Stopped, learn
@@ -65,6 +65,7 @@ class AnomalyService:
         self.prometheus: Prometheus | None = None
         self._impatient: Prometheus | None = None
         self.queries: dict[str, WatchedQuery] = {}
+        self.contexts = ContextReader()
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
         self._next_read: dict[str, float] = {}
@@ -77,6 +78,7 @@ class AnomalyService:
         self.config = config
         self._kept = Kept(self._folder / "baselines", config.training.versions)
         self._groups = Groups(config.group_by, config.severity, lambda anomaly: self.log.put(anomaly))
+        self.contexts.configure(config.contexts)
         server = config.prometheus
         self._close()  # whoever still reads opens a new connection
         if server is not None and self._given is None:
@@ -92,7 +94,8 @@ class AnomalyService:
         self.queries = queries
 
     def _new(self, query: ResolvedQuery) -> WatchedQuery:
-        looks_back = 0.0 if self._is_own(query) else window(query.expr)
+        # one that cannot be learned says so when its turn comes
+        looks_back = 0.0 if unlearnable(query.expr, query.name) else window(query.expr)
         return WatchedQuery(query, looks_back, self.config.history_step, lambda anomaly: self.log.put(anomaly))
 
     # -- the threads
@@ -193,7 +196,7 @@ class AnomalyService:
         start = max(since + config.step, end - self.config.training.window)
         try:
             source = self._source(config, live=True)
-            names = self._contexts(np.arange(start, end + config.step / 2, config.step), config, source)
+            names = self._contexts(np.arange(start, end + config.step / 2, config.step), config, source, now)
             found = source.range(config.expr, start, end, config.step, config.name, len(query.series))
         except ReadError as error:
             self._failed(query, error)
@@ -224,11 +227,13 @@ class AnomalyService:
             level = logging.INFO if query.is_warming_up else logging.WARNING
             log.log(level, "a query cannot be read", extra={"query": query.config.name, "reason": str(error)})
 
-    def _contexts(self, times: np.ndarray, query: ResolvedQuery, source: Source) -> ContextsOf:
-        """The contexts of these times, to be looked up by time. Raises ReadError."""
-        names = contexts.told(self.events.all(), times)
+    def _contexts(
+        self, times: np.ndarray, query: ResolvedQuery, source: Source, now: float | None = None
+    ) -> ContextsOf:
+        """The contexts of these times, to be looked up by time. now: of live reading."""
+        names = told(self.events.all(), times)
         if self.config.contexts and not self._is_own(query):
-            by_expression = contexts.read(self.config.contexts, source, times, query.step)
+            by_expression = self.contexts.read(source, times, query.step, now)
             names = np.where(by_expression == "", names, by_expression)
         known = dict(zip(times.tolist(), names.tolist(), strict=True))
         return lambda asked: np.array([known.get(moment, "") for moment in asked.tolist()], dtype=object)
@@ -240,7 +245,8 @@ class AnomalyService:
             read_until = min((query.judged_until for query in members if query.is_ready), default=0.0)
             for moment in sorted(at for at in times if at <= read_until):
                 self._groups.take(group, members, moment, times.pop(moment))
-            self._groups.end_vanished(group, read_until, VANISHED_STEPS * members[0].config.step)
+            silence = VANISHED_STEPS * max((query.config.step for query in members), default=0.0)
+            self._groups.end_vanished(group, read_until, silence)
             for moment in sorted(times)[:-PENDING_TIMES]:  # a query of the group cannot be read
                 del times[moment]
             for query in members:
@@ -382,6 +388,7 @@ class AnomalyService:
             if group is not None:
                 yield exposition.of_group(group, self._groups.places(group), self.members(group), now)
         if queries:
+            yield self.contexts.block()
             yield exposition.of_log(self.log, self._courses.failures)
 
     def labelled(self) -> Iterator[Metric]:

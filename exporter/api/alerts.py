@@ -12,7 +12,9 @@ from fastapi.responses import JSONResponse
 from exporter import body
 from exporter.api import asked as ask
 from exporter.api.asked import HOURS, LIMIT, MODEL, Format, Plain
+from exporter.api.described import AS_CSV, BODY, errors, fields, json_answer, request_body
 from exporter.config.units import duration
+from exporter.formats.native import BROKEN
 from exporter.history.recorder import Recorder
 
 if TYPE_CHECKING:
@@ -33,6 +35,37 @@ COLUMNS = (
 AlertId = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 
 
+_TEXTS = {"type": "object", "additionalProperties": {"type": "string"}}
+_WEBHOOK = fields(
+    "alerts",
+    alerts={
+        "type": "array",
+        "items": fields(
+            *("fingerprint", "status", "labels", "startsAt", "endsAt"),
+            fingerprint="string",
+            status={"type": "string", "enum": ["firing", "resolved"]},
+            labels=_TEXTS,
+            annotations=_TEXTS,
+            startsAt={"type": "string", "format": "date-time"},
+            endsAt={"type": "string", "format": "date-time", "description": "Of what fires, the year 1"},
+        ),
+    },
+)
+_REJECTED = {"type": "array", "items": fields(index="integer", reason="string")}
+_HEARD = fields(stored="integer", rejected=_REJECTED)
+_ID = {"type": "string", "minLength": 1, "maxLength": 200, "description": "`id` in the list of alerts"}
+_RESOLVE = fields("alert_id", alert_id=_ID)
+_STATE = {"type": "string", "enum": ["firing", "resolved"]}
+_RESOLVED = fields(status="string", alert_id="string", resolved="boolean", state=_STATE)
+_ACKNOWLEDGE = fields(
+    "alert_id",
+    alert_id=_ID,
+    duration={"type": ["string", "number", "null"], "description": "Such as 30m, or seconds; 1h, 24h at most"},
+    comment={"type": "string", "maxLength": 2_000, "description": "Without one, an earlier one stays"},
+)
+_ACKNOWLEDGED = fields(status="string", alert_id="string", until="string", silence_id=["string", "null"])
+
+
 class _Resolve(msgspec.Struct):
     alert_id: AlertId
 
@@ -47,7 +80,11 @@ def add(app: FastAPI, recorder: Recorder, alertmanager: "Alertmanager | None", s
     """Add the routes. silences: whether acknowledging makes one, where there is an Alertmanager."""
     desk = Desk(recorder, alertmanager, silences)
 
-    @app.get("/api/v1/alerts", summary="Alerts that began lately or fire still, the newest first")
+    @app.get(
+        "/api/v1/alerts",
+        summary="Alerts that began lately or fire still, the newest first",
+        responses=errors(403, 503) | AS_CSV,
+    )
     def listed(
         request: Request,
         model_id: MODEL = None,
@@ -65,18 +102,34 @@ def add(app: FastAPI, recorder: Recorder, alertmanager: "Alertmanager | None", s
             return ask.csv_of("alerts", COLUMNS, rows)
         return Response(msgspec.json.encode(rows), media_type=JSON)
 
-    @app.post("/api/v1/alerts/webhook", summary="Where Alertmanager sends its notifications")
+    @app.post(
+        "/api/v1/alerts/webhook",
+        summary="Where Alertmanager sends its notifications",
+        openapi_extra=request_body(_WEBHOOK),
+        responses={200: json_answer("Stored; what was not understood is named", _HEARD), **errors(*BODY, 403, 503)},
+    )
     async def webhook(request: Request) -> Response:
-        return await run_in_threadpool(desk.hear, await _body(request), ask.sender(request).models)
+        content = await ask.whole(request, BODY_BYTES, _room)
+        return await run_in_threadpool(desk.hear, content, ask.sender(request).models)
 
-    @app.post("/api/v1/alerts/resolve", summary="Say that an alert is over")
+    @app.post(
+        "/api/v1/alerts/resolve",
+        summary="Say that an alert is over",
+        openapi_extra=request_body(_RESOLVE),
+        responses={200: json_answer("Marked; `state` is the true one", _RESOLVED), **errors(*BODY, 404, 422, 503)},
+    )
     async def resolve(request: Request) -> Response:
-        said = ask.decoded(await _body(request), _Resolve)
+        said = ask.decoded(await ask.whole(request, BODY_BYTES, _room), _Resolve)
         return await run_in_threadpool(desk.resolve, said, ask.sender(request))
 
-    @app.post("/api/v1/alerts/acknowledge", summary="Say that you look after an alert")
+    @app.post(
+        "/api/v1/alerts/acknowledge",
+        summary="Say that you look after an alert",
+        openapi_extra=request_body(_ACKNOWLEDGE),
+        responses={200: json_answer("Noted", _ACKNOWLEDGED), **errors(*BODY, 404, 409, 422, 502, 503)},
+    )
     async def acknowledge(request: Request) -> Response:
-        said = ask.decoded(await _body(request), _Acknowledge)
+        said = ask.decoded(await ask.whole(request, BODY_BYTES, _room), _Acknowledge)
         return await run_in_threadpool(desk.acknowledge, said, ask.sender(request))
 
 
@@ -98,8 +151,9 @@ class Desk:
 
         try:
             alerts, refused = read_webhook(content, time.time())
-        except (ValueError, msgspec.DecodeError) as error:
-            return JSONResponse({"detail": f"no webhook of Alertmanager: {error}"}, 400)
+        except BROKEN as error:
+            reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+            return JSONResponse({"detail": f"no webhook of Alertmanager: {reason}"}, 400)
         if allowed is not None and any(alert.model not in allowed for alert in alerts):
             return JSONResponse({"detail": "this key is not for all of these models"}, 403)
         with ask.database(self._recorder) as database:
@@ -158,7 +212,7 @@ class Desk:
 
         if self._alertmanager is None or not self._silences:
             return None
-        words = comment or "acknowledged"
+        words = comment or alert.comment or "acknowledged"
         try:
             return self._alertmanager.silence(alert.labels, begins, ends, by, words, alert.silence_id)
         except Unreachable as error:
@@ -210,11 +264,3 @@ def _seconds(given: str | float | None) -> float:
     if not 0 < seconds <= LONGEST_SECONDS:
         raise HTTPException(422, "duration: expected a duration such as 30m or 2h, of at most 24h")
     return seconds
-
-
-async def _body(request: Request) -> bytes:
-    try:
-        with _room.share() as share:
-            return await body.read(request.scope, request.receive, BODY_BYTES, share)
-    except body.Refusal as error:
-        raise HTTPException(error.status, error.detail) from None

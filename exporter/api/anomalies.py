@@ -1,18 +1,23 @@
 """Learned series over HTTP: what was found, what people say of it, what was learned, and the series themselves."""
 
 import math
+import re
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from uuid import uuid4
 
 import msgspec
 from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import PlainTextResponse
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from exporter import body
 from exporter.access.principal import ANYBODY, Principal
 from exporter.anomalies.anomaly import Anomaly
 from exporter.anomalies.events import EVENT_SECONDS, Event
@@ -20,7 +25,10 @@ from exporter.anomalies.kept import Unusable
 from exporter.anomalies.series import WatchedSeries
 from exporter.anomalies.service import AnomalyService
 from exporter.anomalies.watched import WatchedQuery
-from exporter.config.anomalies import NAME
+from exporter.api import asked as ask
+from exporter.api.described import BODY, errors, request_body
+from exporter.config.anomalies import DAY, NAME, WEEK
+from exporter.config.units import duration
 from exporter.history.recorder import Recorder
 from exporter.labels import label_value
 from exporter.version import VERSION
@@ -30,12 +38,36 @@ SEVERITIES: tuple[Severity, ...] = ("low", "medium", "high", "critical")
 MOST_ROWS = 1000
 #: of one reported anomaly: labels, and characters of a text
 MOST_LABELS, MOST_CHARACTERS = 30, 200
+#: of one report, and of all these together
+BODY_BYTES = 256 * 1024
+_room = body.Room(64 * BODY_BYTES)
 #: further ahead of our clock than this, no point can be
-AHEAD_SECONDS = 86_400.0
+AHEAD_SECONDS = DAY
 #: `id` in the path
 Identifier = Annotated[str, Path(alias="id")]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Word = Annotated[str, Field(min_length=1, max_length=MOST_CHARACTERS)]
+
+
+def _seconds_of(value: Any) -> Any:
+    """Seconds from a text such as 5m or 300."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return duration(f"{value}s" if value.isdecimal() else value)
+    except ValueError:
+        return value  # a number such as 0.5; what is none is told by its type
+
+
+def _whole_day(value: Any) -> Any:
+    """A bare date as an end includes that day."""
+    is_date = isinstance(value, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", value, re.ASCII)
+    return f"{value}T23:59:59.999999Z" if is_date else value
+
+
+#: float seconds above 0, written as a number or as Prometheus writes durations
+Duration = Annotated[Finite, BeforeValidator(_seconds_of, json_schema_input_type=float | str), Field(gt=0)]
+End = Annotated[datetime | None, BeforeValidator(_whole_day)]
 
 
 class Reported(BaseModel):
@@ -52,11 +84,34 @@ class Reported(BaseModel):
 
 
 class Happening(BaseModel):
-    """An event during which another normal holds."""
+    """An event during which another normal holds: from when, and until when or for how long."""
 
+    model_config = ConfigDict(extra="forbid")
     kind: Annotated[str, Field(pattern=f"^{NAME.pattern}$")]
     timestamp: datetime | Finite | None = None
-    duration_seconds: Annotated[Finite, Field(gt=0, le=7 * 86_400)] = EVENT_SECONDS
+    start: datetime | Finite | None = None
+    end: Annotated[datetime | Finite | None, BeforeValidator(_whole_day)] = None
+    duration: Duration | None = None
+    duration_seconds: Annotated[Finite, Field(gt=0)] | None = None
+
+    def event(self, now: float) -> Event:
+        """What is to be kept. Raises ValueError, which names the key."""
+        self._one_of("timestamp", "start")
+        until = self._one_of("end", "duration", "duration_seconds")
+        start = _seconds(self.start if self.timestamp is None else self.timestamp, now)
+        if abs(start - now) > WEEK:
+            raise ValueError("timestamp: expected a time within a week")
+        end = _seconds(self.end, start + (self.duration or self.duration_seconds or EVENT_SECONDS))
+        if not 0 < end - start <= WEEK:
+            raise ValueError(f"{until}: expected an end after the start, at most a week later")
+        return Event(self.kind, start, end)
+
+    def _one_of(self, *names: str) -> str:
+        """Which one is given; the first where none is."""
+        given = [name for name in names if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise ValueError(f"{given[1]}: expected this or {given[0]}, not both")
+        return given[0] if given else names[0]
 
 
 def router(service: AnomalyService, history: Recorder | None = None) -> APIRouter:
@@ -76,6 +131,19 @@ def _for_all_models(request: Request) -> None:
         raise HTTPException(403, "this key is for some models only")
 
 
+def _body_of(kind: type[BaseModel]) -> Callable[[Request], Awaitable[BaseModel]]:
+    """What reads a body of this kind, within bounds and whatever content type it claims."""
+
+    async def read(request: Request) -> BaseModel:
+        try:
+            return kind.model_validate_json(await ask.whole(request, BODY_BYTES, _room))
+        except ValidationError as error:
+            problems = error.errors(include_url=False, include_input=False)
+            raise RequestValidationError([{**one, "loc": ("body", *one["loc"])} for one in problems]) from None
+
+    return read
+
+
 # -- what was found
 
 
@@ -87,9 +155,9 @@ def _add_anomalies(routes: APIRouter, service: AnomalyService) -> None:
         metric_name: str | None = None,
         severity: Severity | None = None,
         start_date: datetime | None = None,
-        end_date: datetime | None = None,
+        end_date: End = None,
         start_time: datetime | None = None,
-        end_time: datetime | None = None,
+        end_time: End = None,
         skip: Annotated[int, Query(ge=0)] = 0,
         limit: Annotated[int, Query(ge=1, le=MOST_ROWS)] = 100,
     ) -> dict[str, Any]:
@@ -102,8 +170,14 @@ def _add_anomalies(routes: APIRouter, service: AnomalyService) -> None:
         shown = [as_plain(one) for one in found[skip : skip + limit]]
         return {"total": len(found), "skip": skip, "limit": limit, "anomalies": shown}
 
-    @routes.post("/api/v1/anomalies", status_code=201, summary="Report what was found elsewhere")
-    def report(reported: Reported) -> dict[str, Any]:
+    @routes.post(
+        "/api/v1/anomalies",
+        status_code=201,
+        summary="Report what was found elsewhere",
+        openapi_extra=request_body(Reported.model_json_schema()),
+        responses=errors(*BODY, 422),
+    )
+    def report(reported: Annotated[Reported, Depends(_body_of(Reported))]) -> dict[str, Any]:
         time = _seconds(reported.timestamp, 0.0)
         if not 0 < time <= service.now() + AHEAD_SECONDS:
             raise HTTPException(422, "timestamp: expected a time since 1970, at most a day ahead")
@@ -152,14 +226,18 @@ def _add_anomalies(routes: APIRouter, service: AnomalyService) -> None:
             "pending_review": said[None],
         }
 
-    @routes.get("/api/v1/anomalies/{id}", summary="One of them")
+    @routes.get("/api/v1/anomalies/{id}", summary="One of them", responses=errors(404))
     def anomaly(identifier: Identifier) -> dict[str, Any]:
         found = log.get(identifier)
         if found is None:
             raise HTTPException(404, "no such anomaly")
         return as_plain(found)
 
-    @routes.post("/api/v1/anomalies/{id}/confirm", summary="Say whether it was one; learning takes note")
+    @routes.post(
+        "/api/v1/anomalies/{id}/confirm",
+        summary="Say whether it was one; learning takes note",
+        responses=errors(404),
+    )
     def confirm(
         request: Request,
         identifier: Identifier,
@@ -205,13 +283,19 @@ def as_plain(one: Anomaly) -> dict[str, Any]:
 
 
 def _add_learning(routes: APIRouter, service: AnomalyService) -> None:
-    @routes.post("/api/v1/models/{id}/train", status_code=202, summary="Learn a query anew, soon")
+    @routes.post(
+        "/api/v1/models/{id}/train", status_code=202, summary="Learn a query anew, soon", responses=errors(404)
+    )
     def train(identifier: Identifier) -> dict[str, str]:
         if not service.train(identifier):
             raise HTTPException(404, "no such query")
         return {"id": identifier, "status": "scheduled"}
 
-    @routes.post("/api/v1/models/{id}/rollback", summary="Judge by an older version until the next learning")
+    @routes.post(
+        "/api/v1/models/{id}/rollback",
+        summary="Judge by an older version until the next learning",
+        responses=errors(404, 409),
+    )
     def rollback(identifier: Identifier, version: Annotated[str, Query(max_length=MOST_CHARACTERS)]) -> dict[str, str]:
         try:
             service.roll_back(identifier, version)
@@ -221,12 +305,18 @@ def _add_learning(routes: APIRouter, service: AnomalyService) -> None:
             raise HTTPException(409, str(error)) from None
         return {"id": identifier, "version": version}
 
-    @routes.post("/api/v1/events", status_code=201, summary="Tell of an event during which another normal holds")
-    def happened(happening: Happening) -> dict[str, Any]:
-        start = _seconds(happening.timestamp, service.now())
-        if abs(start - service.now()) > 7 * 86_400:
-            raise HTTPException(422, "timestamp: expected a time within a week")
-        event = Event(happening.kind, start, start + happening.duration_seconds)
+    @routes.post(
+        "/api/v1/events",
+        status_code=201,
+        summary="Tell of an event during which another normal holds",
+        openapi_extra=request_body(Happening.model_json_schema()),
+        responses=errors(*BODY, 422, _503="The event cannot be kept"),
+    )
+    def happened(happening: Annotated[Happening, Depends(_body_of(Happening))]) -> dict[str, Any]:
+        try:
+            event = happening.event(service.now())
+        except ValueError as error:
+            raise HTTPException(422, str(error)) from None
         try:
             service.events.add(event)
         except OSError as error:
@@ -275,16 +365,24 @@ def _add_series(routes: APIRouter, service: AnomalyService) -> None:
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Labelled(service))
 
-    @routes.get("/metrics/anomalies", summary="Scores and bands with the labels of the series themselves")
+    @routes.get(
+        "/metrics/anomalies",
+        summary="Scores and bands with the labels of the series themselves",
+        response_class=PlainTextResponse,
+    )
     def labelled() -> Response:
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
-    @routes.get("/api/v1/metrics/{name}/data", summary="Course of the series of a query, with score and band")
+    @routes.get(
+        "/api/v1/metrics/{name}/data",
+        summary="Course of the series of a query, with score and band",
+        responses=errors(404),
+    )
     def data(
         name: str,
         start: datetime | None = None,
-        end: datetime | None = None,
-        step: Annotated[float | None, Query(gt=0)] = None,
+        end: End = None,
+        step: Annotated[Duration | None, Query()] = None,
         series: str | None = None,
     ) -> dict[str, Any]:
         query = service.queries.get(name)
@@ -324,8 +422,12 @@ def _add_health(routes: APIRouter, service: AnomalyService, history: Recorder | 
         if service.prometheus is not None:
             services["prometheus"] = "healthy" if service.prometheus.is_well() else "unhealthy"
         queries = {name: {"status": _status(query), "error": _error(query)} for name, query in service.queries.items()}
+        contexts = [
+            {"kind": one.kind, "status": "unhealthy" if error else "healthy", "error": str(error) if error else None}
+            for one, error in service.contexts.states()
+        ]
         if queries:
-            failing = any(query["status"] == "unhealthy" for query in queries.values())
+            failing = any(one["status"] == "unhealthy" for one in (*queries.values(), *contexts))
             services["anomalies"] = "degraded" if failing else "healthy"
         status = "healthy" if set(services.values()) == {"healthy"} else "degraded"
         return {
@@ -334,6 +436,7 @@ def _add_health(routes: APIRouter, service: AnomalyService, history: Recorder | 
             "version": VERSION,
             "services": services,
             "queries": queries,
+            "contexts": contexts,
         }
 
 

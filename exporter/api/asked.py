@@ -1,4 +1,4 @@
-"""What the routes of the history have in common: who may see which models, times, and a database that is away."""
+"""What the routes have in common: who may see which models, bodies, times, and a database that is away."""
 
 import contextlib
 import logging
@@ -11,6 +11,7 @@ import msgspec
 from fastapi import FastAPI, HTTPException, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
+from exporter import body
 from exporter.access.principal import ANYBODY, Principal
 from exporter.formats import Refused, Unreadable
 from exporter.formats.native import BROKEN
@@ -24,7 +25,10 @@ log = logging.getLogger(__name__)
 
 Asked = TypeVar("Asked")
 MAX_ROWS = 10_000
-MODEL = Annotated[str | None, Query(max_length=128, description="Only this model")]
+#: what PostgreSQL takes for a text
+TEXT = r"^[^\x00]*$"
+MODEL = Annotated[str | None, Query(max_length=128, pattern=TEXT, description="Only this model")]
+CLIENT = Annotated[str | None, Query(pattern=TEXT, description="Only this client")]
 HOURS = Annotated[float, Query(gt=0, le=24 * 366, description="How far to look back")]
 Format = Literal["json", "csv"]
 LIMIT = Annotated[int, Query(ge=1, le=MAX_ROWS)]
@@ -95,6 +99,18 @@ def decoded(content: bytes, kind: type[Asked]) -> Asked:
         problem = refused(content, error, ())
         status = 400 if isinstance(problem, Unreadable) else 422
         raise HTTPException(status, problem.reason if isinstance(problem, Refused) else str(problem)) from None
+
+
+async def whole(request: Request, limit: int, room: body.Room) -> bytes:
+    """The body of a request, within bounds. Raises HTTPException."""
+    try:
+        with room.share() as share:
+            return await body.read(request.scope, request.receive, limit, share)
+    except body.Refusal as error:
+        later = None if error.retry_after is None else {"Retry-After": str(error.retry_after)}
+        raise HTTPException(error.status, error.detail, later) from None
+    except body.Gone:
+        raise HTTPException(400, "the body was cut off") from None
 
 
 def csv_of(name: str, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Response:

@@ -12,6 +12,7 @@ from fastapi import APIRouter, FastAPI, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse
 
 from exporter.access.principal import ANYBODY, Principal
+from exporter.api.described import errors
 from exporter.clients import Suspicion
 from exporter.clients.views import ClientView
 from exporter.models import WatchedModel, label_value
@@ -188,7 +189,7 @@ def _routes(desk: ClientDesk) -> APIRouter:
         total, found = desk.ranked(model, level, _by(request), slice(skip, skip + limit))
         return {"total": total, "clients": found}
 
-    @router.get("/clients/{client:path}", summary="One client, with the evidence on it", responses={404: {}})
+    @router.get("/clients/{client:path}", summary="One client, with the evidence on it", responses=errors(404))
     def client(request: Request, client: str, model: str | None = None) -> dict[str, Any]:
         found = desk.show(client, model, _by(request))
         if not found:
@@ -196,7 +197,7 @@ def _routes(desk: ClientDesk) -> APIRouter:
         return {"client": client, "models": found}
 
     @router.post(
-        "/clients/{client:path}/dismiss", summary="The alarm was a false one: take it back", responses={404: {}}
+        "/clients/{client:path}/dismiss", summary="The alarm was a false one: take it back", responses=errors(404, 507)
     )
     def dismiss(request: Request, client: str, model: str | None = None) -> dict[str, Any]:
         decided = desk.dismiss(client, model, _by(request))
@@ -204,7 +205,7 @@ def _routes(desk: ClientDesk) -> APIRouter:
             raise HTTPException(404, UNKNOWN)
         return {"client": client, "dismissed": decided}
 
-    @router.delete("/clients/{client:path}", summary="Forget a client", responses={404: {}})
+    @router.delete("/clients/{client:path}", summary="Forget a client", responses=errors(404, 507))
     def erase(request: Request, client: str, model: str | None = None) -> dict[str, Any]:
         decided = desk.erase(client, model, _by(request))
         if decided is None:
@@ -220,7 +221,7 @@ def _routes(desk: ClientDesk) -> APIRouter:
     def warm_up(request: Request, model: str | None = None) -> dict[str, Any]:
         return {"models": desk.warm_up(model, _by(request))}
 
-    @router.post("/models/{model:path}/warm-up", summary="Learn anew what is natural", responses={404: {}})
+    @router.post("/models/{model:path}/warm-up", summary="Learn anew what is natural", responses=errors(404, 507))
     def restart_warm_up(request: Request, model: str) -> dict[str, str]:
         if not desk.restart_warm_up(model, _by(request)):
             raise HTTPException(404, "there is no such model")

@@ -9,7 +9,8 @@ from fastapi import FastAPI, HTTPException, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from exporter.api import asked as ask
-from exporter.api.asked import HOURS, LIMIT, MODEL, Format, Plain
+from exporter.api.asked import CLIENT, HOURS, LIMIT, MODEL, TEXT, Format, Plain
+from exporter.api.described import AS_CSV, errors
 from exporter.config.units import duration
 from exporter.history.minutes import RESOURCES
 from exporter.history.recorder import Recorder
@@ -19,10 +20,16 @@ if TYPE_CHECKING:
     from exporter.history.reads import Window
 
 FORMAT = Annotated[Format | None, Query(description="Stream all rows, or `limit` of them, as JSON or CSV")]
+LEVEL = Annotated[str | None, Query(pattern=TEXT, description="Only changes to this level")]
 #: points of one line
 MAX_POINTS = 10_000
 SHORTEST_WINDOW = 60
-LINES = ("latency", "p95_latency", "throughput", "error_rate", *RESOURCES)
+#: sums of a window, left out where there are none
+SUMS = ("tokens_input", "tokens_output", "cost_dollars")
+LINES = ("latency", "p95_latency", "throughput", "error_rate", *RESOURCES, *SUMS)
+
+#: what is answered with rows: JSON, or CSV where that is asked for
+ROWS_OR_NONE = errors(422, 503) | AS_CSV
 
 
 def add(app: FastAPI, recorder: Recorder) -> None:
@@ -35,11 +42,13 @@ def add(app: FastAPI, recorder: Recorder) -> None:
 def _add_rows(app: FastAPI, recorder: Recorder) -> None:
     rows = Rows(recorder)
 
-    @app.get("/api/v1/queries/flagged", summary="Queries that a detector flagged, the newest first")
+    @app.get(
+        "/api/v1/queries/flagged", summary="Queries that a detector flagged, the newest first", responses=ROWS_OR_NONE
+    )
     def flagged(
         request: Request,
         model_id: MODEL = None,
-        client: str | None = None,
+        client: CLIENT = None,
         since_hours: HOURS = 24,
         limit: LIMIT | None = None,
         cursor: str | None = None,
@@ -48,12 +57,12 @@ def _add_rows(app: FastAPI, recorder: Recorder) -> None:
         chosen = rows.asked(request, model_id, since_hours, client=client)
         return rows.answer("flagged_queries", "queries", chosen, limit, cursor, format)
 
-    @app.get("/api/v1/clients/alarms", summary="Clients whose level changed, the newest first")
+    @app.get("/api/v1/clients/alarms", summary="Clients whose level changed, the newest first", responses=ROWS_OR_NONE)
     def alarms(
         request: Request,
         model_id: MODEL = None,
-        client: str | None = None,
-        level: str | None = None,
+        client: CLIENT = None,
+        level: LEVEL = None,
         since_hours: HOURS = 24,
         limit: LIMIT | None = None,
         cursor: str | None = None,
@@ -66,7 +75,7 @@ def _add_rows(app: FastAPI, recorder: Recorder) -> None:
 def _add_metrics(app: FastAPI, recorder: Recorder) -> None:
     rows = Rows(recorder)
 
-    @app.get("/api/v1/metrics/inference", summary="Inferences, the newest first")
+    @app.get("/api/v1/metrics/inference", summary="Inferences, the newest first", responses=ROWS_OR_NONE)
     def inference(
         request: Request,
         model_id: MODEL = None,
@@ -78,7 +87,9 @@ def _add_metrics(app: FastAPI, recorder: Recorder) -> None:
         chosen = rows.asked(request, model_id, since_hours)
         return rows.answer("inference", "metrics", chosen, limit, cursor, format)
 
-    @app.get("/api/v1/metrics/drift", summary="Drift that was found or reported, the newest first")
+    @app.get(
+        "/api/v1/metrics/drift", summary="Drift that was found or reported, the newest first", responses=ROWS_OR_NONE
+    )
     def drift(
         request: Request,
         model_id: MODEL = None,
@@ -91,7 +102,7 @@ def _add_metrics(app: FastAPI, recorder: Recorder) -> None:
         chosen = rows.asked(request, model_id, since_hours, drift_type=drift_type)
         return rows.answer("drift", "drift_metrics", chosen, limit, cursor, format)
 
-    @app.get("/api/v1/metrics/aggregated", summary="Latency, throughput and errors over time")
+    @app.get("/api/v1/metrics/aggregated", summary="Latency, throughput and errors over time", responses=ROWS_OR_NONE)
     def aggregated(
         request: Request, model_id: MODEL = None, since_hours: HOURS = 24, window: str = "5m", format: Format = "json"
     ) -> Response:
@@ -115,7 +126,7 @@ def _add_metrics(app: FastAPI, recorder: Recorder) -> None:
 def _add_sums(app: FastAPI, recorder: Recorder) -> None:
     rows = Rows(recorder)
 
-    @app.get("/api/v1/summary", summary="One number each, of all that was measured lately")
+    @app.get("/api/v1/summary", summary="One number each, of all that was measured lately", responses=errors(422, 503))
     def summary(request: Request, model_id: MODEL = None, since_hours: HOURS = 24) -> Response:
         from exporter.history.alert_book import AlertBook
         from exporter.history.reads import whole
@@ -213,7 +224,8 @@ def _values(window: "Window") -> tuple[float | None, ...]:
     """What came of a window, in the order of LINES."""
     latencies = ask.milliseconds(window.mean_latency), ask.milliseconds(window.latencies.quantile(0.95))
     resources = (window.mean(name) for name in RESOURCES)
-    return *latencies, window.queries / window.seconds, window.error_rate, *resources
+    sums = (getattr(window, name) or None for name in SUMS)
+    return *latencies, window.queries / window.seconds, window.error_rate, *resources, *sums
 
 
 def _window(text: str, since_hours: float) -> float:

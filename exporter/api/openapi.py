@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from exporter.api.described import ERROR, errors, json_answer, text_answer
+
 _INPUT = {
     "description": "A text, a list of texts, a list of numbers, {feature: value}, {embedding}, {embedding_base64}, "
     "{image_base64} or {pixels_base64, shape, dtype}",
@@ -116,7 +118,6 @@ _DRIFT = {
         "id": {"type": "string", "description": "The same id of the same model again is a retry, and recorded once"},
     },
 }
-_ERROR = {"type": "object", "properties": {"detail": {"type": "string"}}}
 _REJECTED = {
     "type": "array",
     "items": {"type": "object", "properties": {"index": {"type": "integer"}, "reason": {"type": "string"}}},
@@ -152,26 +153,14 @@ _VERDICT = {
 }
 
 
-def _json(description: str, schema: dict[str, Any]) -> dict[str, Any]:
-    return {"description": description, "content": {"application/json": {"schema": schema}}}
-
-
-def _text(description: str) -> dict[str, Any]:
-    return {"description": description, "content": {"text/plain": {"schema": {"type": "string"}}}}
-
-
-_BUSY = {
-    **_json("The queue is full; nothing was taken", _ERROR),
-    "headers": {"Retry-After": {"description": "Seconds", "schema": {"type": "integer"}}},
-}
 _COMMON = {
-    "401": _json("Access is closed, and no valid key came with the request", _ERROR),
-    "403": _json("The key does not have the scope, or is not for this model", _ERROR),
-    "413": _json("Larger than allowed", _ERROR),
-    "415": _json("Unknown content encoding", _ERROR),
-    "429": _BUSY,
-    "503": _json("Not ready", _ERROR),
-    "507": _json("The journal is at its bound, or the disk full; nothing was taken", _ERROR),
+    str(status): answer
+    for status, answer in errors(
+        *(401, 403, 413, 415),
+        _429="The queue is full, or too many bodies or requests came at once; nothing was taken",
+        _503="Not ready",
+        _507="The journal is at its bound, or the disk full; nothing was taken",
+    ).items()
 }
 
 
@@ -186,9 +175,9 @@ def _samples(summary: str, sample: dict[str, Any], more: Mapping[str, Any] = Map
                 "content": {"application/json": {"schema": {"oneOf": [sample, {"type": "array", "items": sample}]}}},
             },
             "responses": {
-                "201": _json("Taken", _WELL),
-                "400": _json("No JSON", _ERROR),
-                "422": _json("A field is wrong, and named; nothing was taken", _ERROR),
+                "201": json_answer("Taken", _WELL),
+                "400": json_answer("No JSON", ERROR),
+                "422": json_answer("A field is wrong, and named; nothing was taken", ERROR),
                 **more,
                 **_COMMON,
             },
@@ -228,9 +217,9 @@ HOT_PATHS: dict[str, Any] = {
                 },
             },
             "responses": {
-                "202": _json("Taken; wrong records are named", _TAKEN),
-                "400": _json("No JSON", _ERROR),
-                "422": _json("All records are wrong", _TAKEN),
+                "202": json_answer("Taken; wrong records are named", _TAKEN),
+                "400": json_answer("No JSON", ERROR),
+                "422": json_answer("All records are wrong", _TAKEN),
                 **_COMMON,
             },
         }
@@ -243,10 +232,10 @@ HOT_PATHS: dict[str, Any] = {
                 "content": {"application/json": {"schema": {"oneOf": [_QUERY, _BARE]}}},
             },
             "responses": {
-                "200": _json("The verdict", _VERDICT),
-                "400": _json("No JSON", _ERROR),
-                "409": _json("Judged already, and its answer is not kept any more", _ERROR),
-                "422": _json("The query is wrong, or no detector can judge it", _ERROR),
+                "200": json_answer("The verdict", _VERDICT),
+                "400": json_answer("No JSON", ERROR),
+                "409": json_answer("Judged already, and its answer is not kept any more", ERROR),
+                "422": json_answer("The query is wrong, or no detector can judge it", ERROR),
                 **_COMMON,
             },
         }
@@ -254,7 +243,7 @@ HOT_PATHS: dict[str, Any] = {
     "/api/v1/metrics/inference": _samples("Push what was measured of inferences", _SAMPLE),
     "/api/v1/metrics/custom": _samples("Push values of metrics of one's own", _CUSTOM),
     "/api/v1/metrics/drift": _samples(
-        "Report drift that was found elsewhere", _DRIFT, {"404": _json("There is no history", _ERROR)}
+        "Report drift that was found elsewhere", _DRIFT, {"404": json_answer("There is no history", ERROR)}
     ),
     "/api/v1/feedback": {
         "post": {
@@ -265,9 +254,9 @@ HOT_PATHS: dict[str, Any] = {
                 "content": {"application/json": {"schema": {"oneOf": [_TRUTH, {"type": "array", "items": _TRUTH}]}}},
             },
             "responses": {
-                "200": _json("Counted", _JOINED),
-                "400": _json("No JSON", _ERROR),
-                "422": _json("A field is wrong, and named; nothing was taken", _ERROR),
+                "200": json_answer("Counted", _JOINED),
+                "400": json_answer("No JSON", ERROR),
+                "422": json_answer("A field is wrong, and named; nothing was taken", ERROR),
                 **_COMMON,
             },
         }
@@ -275,14 +264,14 @@ HOT_PATHS: dict[str, Any] = {
     "/metrics": {
         "get": {
             "summary": "Metrics, as Prometheus text or OpenMetrics",
-            "responses": {"200": _text("The page")},
+            "responses": {"200": text_answer("The page")},
         }
     },
-    "/-/healthy": {"get": {"summary": "The process answers", "responses": {"200": _text("healthy")}}},
+    "/-/healthy": {"get": {"summary": "The process answers", "responses": {"200": text_answer("healthy")}}},
     "/-/ready": {
         "get": {
             "summary": "Queries are taken",
-            "responses": {"200": _text("ready"), "503": _text("not ready")},
+            "responses": {"200": text_answer("ready"), "503": text_answer("not ready")},
         }
     },
 }

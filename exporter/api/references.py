@@ -1,7 +1,7 @@
 """The reference for drift over HTTP: freeze the last window as one, and go back to the configured one."""
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from fastapi import FastAPI, HTTPException, Request
@@ -10,6 +10,7 @@ from fastapi.concurrency import run_in_threadpool
 from exporter import body
 from exporter.access.principal import Principal
 from exporter.api import asked as ask
+from exporter.api.described import BODY, errors, fields, request_body
 from exporter.drift.judge import DriftJudge
 from exporter.pipeline import Pipeline
 
@@ -21,6 +22,11 @@ _room = body.Room(64 * BODY_BYTES)
 
 class _Freeze(msgspec.Struct):
     version: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._:/@-]{1,128}$")]
+
+
+_FREEZE = fields("version", version={"type": "string", "description": "Your name of the reference"}) | {
+    "example": {"version": "2026-06"}
+}
 
 
 class ReferenceDesk:
@@ -55,16 +61,11 @@ def add(app: FastAPI, desk: ReferenceDesk) -> None:
     @app.post(
         "/api/v1/models/{model:path}/reference",
         summary="Compare with the last full window from now on",
-        responses={404: {}, 409: {}},
-        openapi_extra=_BODY,
+        responses=errors(*BODY, 404, 409, 422, 507),
+        openapi_extra=request_body(_FREEZE),
     )
     async def freeze(request: Request, model: str) -> dict[str, str]:
-        with _room.share() as share:
-            try:
-                content = await body.read(request.scope, request.receive, BODY_BYTES, share)
-            except body.Refusal as error:
-                raise HTTPException(error.status, error.detail) from None
-        version = ask.decoded(content, _Freeze).version
+        version = ask.decoded(await ask.whole(request, BODY_BYTES, _room), _Freeze).version
         by = ask.sender(request)
         if not await run_in_threadpool(desk.change, model, by, lambda judge: judge.freeze(version)):
             raise HTTPException(409, "no window has been full since the start")
@@ -73,25 +74,8 @@ def add(app: FastAPI, desk: ReferenceDesk) -> None:
     @app.delete(
         "/api/v1/models/{model:path}/reference",
         summary="Go back to the reference that is configured",
-        responses={404: {}},
+        responses=errors(404, 507),
     )
     def begin_anew(request: Request, model: str) -> dict[str, str]:
         desk.change(model, ask.sender(request), DriftJudge.begin_anew)
         return {"status": "success"}
-
-
-_BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": {
-                    "type": "object",
-                    "required": ["version"],
-                    "example": {"version": "2026-06"},
-                    "properties": {"version": {"type": "string", "description": "Your name of the reference"}},
-                }
-            }
-        },
-    }
-}

@@ -10,3 +10,7 @@ class Failure(Exception):
     def __init__(self, text: str, says_where: bool = False) -> None:
         super().__init__(text)
         self.says_where = says_where
+
+
+class Usage(Failure):
+    """Options that do not go together."""

@@ -19,15 +19,19 @@ from exporter.anomalies.replay import replay_together
 from exporter.anomalies.service import expanded
 from exporter.commands import Failure
 from exporter.commands.check import read_config
-from exporter.config.anomalies import DAY, WEEK, AnomalyQuery, LearnedNormal, ResolvedQuery
-from exporter.promql import ExpressionError, check
+from exporter.commands.span import span_of
+from exporter.config.anomalies import DAY, STEP_SECONDS, WEEK, AnomalyQuery, LearnedNormal, ResolvedQuery
+from exporter.config.yaml_lines import Problem
 
 
 def replay(options: argparse.Namespace) -> None:
     """Print one line an incident, by query, and how many that is a week. Raises Failure when no query can be read."""
-    whole = read_config(options.config_file)
+    whole = read_config(options.config_file, _each_query_says_so_itself)
     config, told = whole.anomalies, _told(whole.storage.path)
     source = prometheus_of(config)
+    names = [query.name for query in expanded(config)]
+    if names and options.query is not None and options.query not in names:
+        raise Failure(f"no query of the name {options.query}: there are {', '.join(names)}")
     queries = [config.resolved(query) for query in expanded(config) if options.query in (None, query.name)]
     queries = [query for query in queries if not _is_own(query, config)]
     if not queries:
@@ -35,15 +39,17 @@ def replay(options: argparse.Namespace) -> None:
     failed = 0
     for together in _parted(queries, options.query is not None):
         label = together[0].group if len(together) > 1 else together[0].name
-        found = replay_together(together, config, source, options.days, time.time(), _bar(label or ""), told)
+        lag = max(query.lag for query in together)
+        span = span_of(options, time.time() - lag)
+        found = replay_together(together, config, source, span.days, span.end + lag, _bar(label or ""), told)
         failed += len(found.errors)
         for query in together:
             if error := found.errors.get(query.name):
                 print(error, file=sys.stderr)
             else:
-                _show(query.name, query.incidents_per_week, found.anomalies, options)
+                _show(query.name, query.incidents_per_week, found.anomalies, span.days, options.json)
         if len(together) > 1:
-            _show(f"{PREFIX}{together[0].group}", None, found.anomalies, options)
+            _show(f"{PREFIX}{together[0].group}", None, found.anomalies, span.days, options.json)
     if failed == len(queries):
         raise Failure("none of the queries could be read")
 
@@ -55,6 +61,10 @@ def _told(state: str) -> list[Event]:
     except (OSError, msgspec.MsgspecError) as error:
         print(f"without the events that were told: {state} cannot be read: {error}", file=sys.stderr)
         return []
+
+
+def _each_query_says_so_itself(problem: Problem) -> None:
+    """What is wrong with an expression is told where its query would be replayed."""
 
 
 def _parted(queries: list[ResolvedQuery], are_single: bool) -> list[list[ResolvedQuery]]:
@@ -73,20 +83,16 @@ def prometheus_of(config: LearnedNormal) -> Source:
     return Prometheus(config.prometheus)
 
 
-def past_of(config: LearnedNormal, expr: str, days: float, step: float) -> Points:
+def past_of(config: LearnedNormal, options: argparse.Namespace) -> Points:
     """The one series of an expression. Raises ReadError, Failure, also where there are several series."""
-    query = config.resolved(AnomalyQuery(name="--expr", expr=expr, step=step))
+    step = options.step or STEP_SECONDS
+    query = config.resolved(AnomalyQuery(name="--expr", expr=options.expr, step=step))
     source = prometheus_of(config)
-    try:
-        check(expr)
-    except ExpressionError as error:
-        raise Failure(f"--expr: {error}") from None
-    now = time.time()
-    count = source.check(query, now)
+    span = span_of(options, time.time() - query.lag)
+    count = source.check(query, span.end)
     if count > 1:
         raise Failure(f"--expr: {count} series, expected one: aggregate them, or select one by its labels")
-    end = floor(now - query.lag, step)
-    found = source.range(expr, floor(end - days * DAY, step) + step, end, step, query.name)
+    found = source.range(query.expr, -floor(-span.start, step), floor(span.end, step), step, query.name)
     [(_, points)] = found.values()
     return points
 
@@ -97,16 +103,16 @@ def _is_own(query: ResolvedQuery, config: LearnedNormal) -> bool:
     return config.own and query.expr in QUERIES
 
 
-def _show(name: str, budget: int | None, anomalies: list[Anomaly], options: argparse.Namespace) -> None:
+def _show(name: str, budget: int | None, anomalies: list[Anomaly], days: float, as_json: bool) -> None:
     """The incidents of a query or of a group, which has no budget."""
     found = [one for one in anomalies if one.metric == name]
-    if options.json:
+    if as_json:
         for one in found:
             print(msgspec.json.encode(one).decode())
         return
-    week = len(found) * WEEK / (options.days * DAY)
+    week = len(found) * WEEK / (days * DAY)
     over = f", over its budget of {budget}" if budget is not None and week > budget else ""
-    print(f"{name}: {len(found)} incidents in {options.days:g} days, {week:.1f} a week{over}")
+    print(f"{name}: {len(found)} incidents in {days:g} days, {week:.1f} a week{over}")
     for one in found:
         begin = datetime.fromtimestamp(one.time, UTC).strftime("%Y-%m-%d %H:%M")
         lasted = "open" if one.ended_at is None else f"{(one.ended_at - one.time) / 60:.0f}m"

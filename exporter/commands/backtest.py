@@ -12,7 +12,7 @@ from detectors.series import Judgement, walk
 from detectors.series.judgement import joined
 from detectors.series.walk import Walked
 from exporter import series_file
-from exporter.commands import Failure
+from exporter.commands import Failure, Usage
 from exporter.commands.check import read_config
 from exporter.config.anomalies import LearnedNormal
 from exporter.series_file import Series, SeriesError
@@ -43,9 +43,12 @@ def backtest(options: argparse.Namespace) -> None:
 
 
 def _series(options: argparse.Namespace, config: LearnedNormal) -> Series:
-    """The file, or what the expression gave in the last days. Raises Failure."""
+    """The file, or what the expression gave. Raises Failure."""
     if (options.file is None) == (options.expr is None):
-        raise Failure("expected a FILE.csv or --expr, one of the two")
+        raise Usage("expected a FILE.csv or --expr, one of the two")
+    for name in ("days", "start", "end", "step"):
+        if options.file is not None and getattr(options, name) is not None:
+            raise Usage(f"--{name} is of --expr: a file is judged as a whole")
     try:
         return series_file.read(options.file) if options.file else _read(options, config)
     except SeriesError as error:
@@ -57,7 +60,7 @@ def _read(options: argparse.Namespace, config: LearnedNormal) -> Series:
     from exporter.commands.anomalies import past_of
 
     try:
-        points = past_of(config, options.expr, options.days, options.step)
+        points = past_of(config, options)
     except ReadError as error:
         raise Failure(str(error)) from None
     stamps = [datetime.fromtimestamp(moment, UTC).isoformat() for moment in points.times.tolist()]

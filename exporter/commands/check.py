@@ -4,15 +4,18 @@ import argparse
 
 from exporter.commands import Failure
 from exporter.config import Config
-from exporter.config_file import ConfigError, load
+from exporter.config_file import ConfigError, Tolerate, load
 from exporter.http.tls import WebFile
 from exporter.http.web_config import warnings
 
 
-def read_config(path: str | None) -> Config:
-    """The configuration of a command. Raises Failure with all that is wrong."""
+def read_config(path: str | None, tolerate: Tolerate | None = None) -> Config:
+    """The configuration of a command. Raises Failure with all that is wrong.
+
+    tolerate: told of expressions that cannot be learned, which are no failure then.
+    """
     try:
-        return load(path)
+        return load(path, tolerate=tolerate)
     except ConfigError as error:
         raise Failure(str(error), says_where=True) from None
 

@@ -10,6 +10,7 @@ from typing import Any
 from exporter.access import AccessError
 from exporter.commands import Failure
 from exporter.commands.check import check, read_config, read_web
+from exporter.config.yaml_lines import Problem
 from exporter.config_file import load
 from exporter.http.web_config import warnings
 from exporter.logs import set_up_logging
@@ -27,8 +28,11 @@ def serve(options: argparse.Namespace) -> None:
         check(options)
         return
     share()
-    config = read_config(options.config_file)
+    unlearnable: list[Problem] = []
+    config = read_config(options.config_file, unlearnable.append)
     set_up_logging(options.log_level, options.log_format)
+    for problem in unlearnable:
+        log.error("an expression cannot be learned, the others go on", extra={"reason": str(problem)})
     web = read_web(options.web_config_file)
     for sentence in warnings(web.current().config) if web else ():
         log.warning(sentence)

@@ -212,11 +212,18 @@ def problems(anomalies: LearnedNormal) -> Iterator[tuple[Path, str]]:
             )
         yield from _of_query(query, (*at, "queries", index))
     yield from _of_groups(anomalies.queries, at)
-    for index, context in enumerate(anomalies.contexts):
-        yield from _of_expression(context.expr, (*at, "contexts", index, "expr"))
     if anomalies.contexts and anomalies.prometheus is None:
         yield (*at, "contexts"), "nothing to read them from: missing anomalies.prometheus.url"
     yield from _of_levels(anomalies.severity, (*at, "severity"))
+
+
+def expression_problems(anomalies: LearnedNormal) -> Iterator[tuple[Path, str]]:
+    """Expressions that cannot be learned: each the fault of one query or context, without which the others go on."""
+    at: Path = ("anomalies",)
+    for index, query in enumerate(anomalies.queries):
+        yield from _of_expression(query.expr, f"{query.name}", (*at, "queries", index, "expr"))
+    for index, context in enumerate(anomalies.contexts):
+        yield from _of_expression(context.expr, f"context {context.kind}", (*at, "contexts", index, "expr"))
 
 
 def _of_groups(queries: tuple[AnomalyQuery, ...], at: Path) -> Iterator[tuple[Path, str]]:
@@ -240,12 +247,11 @@ def _of_server(server: PrometheusServer, at: Path) -> Iterator[tuple[Path, str]]
 def _of_query(query: AnomalyQuery, at: Path) -> Iterator[tuple[Path, str]]:
     if query.step is not None and (query.step < STEP_SECONDS or query.step % 1):
         yield (*at, "step"), f"expected whole seconds and at least 1m, got {query.step:g} s"
-    yield from _of_expression(query.expr, (*at, "expr"))
     if query.severity is not None:
         yield from _of_levels(query.severity, (*at, "severity"))
 
 
-def _of_expression(expression: str | None, at: Path) -> Iterator[tuple[Path, str]]:
+def _of_expression(expression: str | None, name: str, at: Path) -> Iterator[tuple[Path, str]]:
     from exporter.promql import ExpressionError, check
 
     if expression is None:
@@ -253,7 +259,7 @@ def _of_expression(expression: str | None, at: Path) -> Iterator[tuple[Path, str
     try:
         check(expression)
     except ExpressionError as error:
-        yield at, str(error)
+        yield at, f"{name}: {error}"
 
 
 def _of_levels(levels: SeverityLevels, at: Path) -> Iterator[tuple[Path, str]]:

@@ -12,6 +12,8 @@ from exporter.config.records import Form, text_that
 RESERVED_MODEL = "other"
 MODEL_NAME = re.compile(r"[A-Za-z0-9._:/@-]{1,128}", re.ASCII)
 CUSTOM_NAME = re.compile(r"^[a-z][a-z0-9_]{0,63}$", re.ASCII)
+#: what the names of the series of a counter or a histogram end in: another metric of such a name would be one of them
+RESERVED_ENDINGS = ("_total", "_bucket", "_sum", "_count", "_created")
 CUSTOM_LABEL = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
 #: an origin as browsers send it
 ORIGIN = re.compile(r"https?://[a-z0-9.\-\[\]:]+")
@@ -26,7 +28,7 @@ def _is_model_name(text: str) -> bool:
 
 
 def _is_custom_name(text: str) -> bool:
-    return bool(CUSTOM_NAME.fullmatch(text)) and not text.endswith(("_total", "_bucket", "_sum"))
+    return bool(CUSTOM_NAME.fullmatch(text)) and not text.endswith(RESERVED_ENDINGS)
 
 
 def _is_label_name(text: str) -> bool:
@@ -65,7 +67,13 @@ ModelName = Annotated[
 DatabaseUrl = Annotated[
     str, Form("postgresql://user@host:5432/database or sqlite:////folder/file", text_that(_is_database))
 ]
-CustomName = Annotated[str, Form("a name of a-z, 0-9 and _ without prefix and _total", text_that(_is_custom_name))]
+CustomName = Annotated[
+    str,
+    Form(
+        "a name of a-z, 0-9 and _ without prefix, _total, _bucket, _sum, _count and _created",
+        text_that(_is_custom_name),
+    ),
+]
 LabelName = Annotated[str, Form("a label name of a-z, 0-9 and _ that is not reserved", text_that(_is_label_name))]
 Origin = Annotated[str, Form("an origin such as https://host:3000, without a path", text_that(ORIGIN.fullmatch))]
 Modality = Literal["text", "image", "tabular", "embedding", "auto"]

@@ -14,15 +14,20 @@ def lines(judge: DriftJudge, label_value: Callable[[str], str]) -> list[Line]:
 
     What is not known yet is not there: before the first window no severity is claimed.
     """
-    return [*_progress(judge), *(_result(judge.looked, label_value) if judge.looked else ()), *_truth(judge)]
+    return [
+        *_progress(judge, label_value),
+        *(_result(judge.looked, label_value) if judge.looked else ()),
+        *_truth(judge),
+    ]
 
 
-def _progress(judge: DriftJudge) -> Iterator[Line]:
+def _progress(judge: DriftJudge, label_value: Callable[[str], str]) -> Iterator[Line]:
     yield "warm_up_ratio", judge.warm_up, {"detector": "drift"}
     for result in WINDOW_RESULTS:
         yield "drift_windows_total", judge.windows[result], {"result": result}
     if judge.reference is not None:
-        yield "reference_info", 1, {"source": judge.reference.source, "reference_version": judge.reference.version}
+        version = label_value(judge.reference.version)
+        yield "reference_info", 1, {"source": judge.reference.source, "reference_version": version}
 
 
 def _result(looked: Looked, label_value: Callable[[str], str]) -> Iterator[Line]:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from exporter.config import CUSTOM_LABEL, CUSTOM_NAME, RESERVED_LABELS, Limits
+from exporter.config import CUSTOM_LABEL, CUSTOM_NAME, RESERVED_ENDINGS, RESERVED_LABELS, Limits
 from exporter.formats import Refused
 from exporter.formats.whole import Whole, is_array
 from exporter.labels import label_value
@@ -46,6 +46,8 @@ def decode(body: bytes, limits: Limits) -> Sequence[CustomSample]:
 
 
 def _problem(sample: CustomSample) -> str | None:
+    if sample.name.endswith(RESERVED_ENDINGS):
+        return f"name: {sample.name} ends as the series of a counter or histogram do: {', '.join(RESERVED_ENDINGS)}"
     if sample.kind == "counter" and sample.value < 0:
         return "value: a counter grows by 0 or more"
     if len(sample.labels) > LABELS:

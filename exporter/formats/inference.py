@@ -16,6 +16,7 @@ Part = Annotated[float, msgspec.Meta(ge=0, le=1)]
 #: up to eleven days: what is longer is no latency
 Milliseconds = Annotated[float, msgspec.Meta(gt=0, le=1e9)]
 MODEL_TYPES = ("llm", "cv", "tabular")
+Tags = dict[str, str | int | float | bool | None]
 
 
 class Resources(msgspec.Struct, gc=False):
@@ -36,7 +37,7 @@ class Sample(msgspec.Struct, gc=False, eq=False, kw_only=True):
     throughput: Amount | None = None
     error_rate: Part | None = None
     resource_usage: Resources | None = None
-    tags: dict[str, str | float | bool | None] | None = None
+    tags: Tags | None = None
     error: str | None = None
     tokens: Tokens | None = None
     cost_dollars: Annotated[float, msgspec.Meta(ge=0, le=1e6)] | None = None

@@ -34,7 +34,7 @@ def _counts(health: Inferences, modality: str) -> Iterator[Line]:
     yield "inferences_total", health.inferences, {}
     for reason in REASONS:
         yield "inference_failures_total", health.failures[reason], {"reason": reason}
-    if modality in WITH_TOKENS:
+    if modality in WITH_TOKENS or health.input_tokens or health.output_tokens:
         yield "tokens_total", health.input_tokens, {"direction": "input"}
         yield "tokens_total", health.output_tokens, {"direction": "output"}
     yield "cost_dollars_total", health.dollars, {}

@@ -10,6 +10,7 @@ import msgspec
 from sqlalchemy import Connection, and_, bindparam, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from exporter.history.alertmanager import is_ours
 from exporter.history.database import Database
 from exporter.history.numbers import Numbers
 from exporter.history.rows import Alert
@@ -92,6 +93,13 @@ class AlertBook:
                 ends = update(alerts).where(alerts.c.id == bindparam("key"))
                 connection.execute(ends.values(firing=False, ends_at=asked_at, time=asked_at), over)
 
+    def firing_of_others(self) -> frozenset[str]:
+        """The ids of alerts that fire as far as is known, and that OURS does not ask for: somebody sent them here."""
+        columns = alerts.c.id, alerts.c.alertname, alerts.c.severity
+        with self._database.read() as connection:
+            firing = connection.execute(select(*columns).where(alerts.c.firing))
+            return frozenset(key for key, name, severity in firing if not is_ours(name, severity))
+
     def silenced_and_over(self) -> list[KeptAlert]:
         """Alerts that ended while a silence of ours was on them."""
         return self._found(select(alerts).where(~alerts.c.firing, alerts.c.silence_id.is_not(None)))
@@ -105,7 +113,9 @@ class AlertBook:
     # -- what people ask and say
 
     def get(self, alert_id: str) -> KeptAlert | None:
-        """One alert."""
+        """One alert. An id that no database takes is none of an alert."""
+        if clean(alert_id) != alert_id:
+            return None
         return next(iter(self._found(select(alerts).where(alerts.c.id == alert_id))), None)
 
     def listed(
@@ -137,17 +147,20 @@ class AlertBook:
     def mark_resolved(self, alert_id: str, by: str, now: float) -> None:
         """Somebody says that it is over."""
         with self._database.write() as connection:
-            marked = {"marked_resolved_at": now, "marked_resolved_by": by}
+            marked = {"marked_resolved_at": now, "marked_resolved_by": clean(by)}
             connection.execute(update(alerts).where(alerts.c.id == alert_id).values(marked))
             self._note(connection, alert_id, "resolve", by, {}, now)
 
     def acknowledge(
         self, alert_id: str, by: str, now: float, until: float, comment: str, silence_id: str | None
     ) -> None:
-        """Somebody looks after it."""
-        said = {"acknowledged_at": now, "acknowledged_by": by, "acknowledged_until": until, "comment": comment}
+        """Somebody looks after it. Without a comment, an earlier one stays."""
+        said = {"acknowledged_at": now, "acknowledged_by": clean(by), "acknowledged_until": until}
+        kept = clean(comment) or func.coalesce(alerts.c.comment, "")
         with self._database.write() as connection:
-            connection.execute(update(alerts).where(alerts.c.id == alert_id).values(**said, silence_id=silence_id))
+            connection.execute(
+                update(alerts).where(alerts.c.id == alert_id).values(**said, comment=kept, silence_id=silence_id)
+            )
             details = {"until": until, "comment": comment, "silence_id": silence_id}
             self._note(connection, alert_id, "acknowledge", by, details, now)
 
@@ -167,8 +180,8 @@ class AlertBook:
         now: float | None = None,
     ) -> None:
         number, time = self._numbers.next(), self._numbers.clock() if now is None else now
-        row = {"id": number, "time": time, "alert_id": alert_id, "action": action, "by": by, "details": clean(details)}
-        connection.execute(insert(audit), row)
+        row = {"id": number, "time": time, "alert_id": alert_id, "action": action, "by": by, "details": details}
+        connection.execute(insert(audit), clean(row))
 
     def _found(self, statement: Any) -> list[KeptAlert]:
         with self._database.read() as connection:

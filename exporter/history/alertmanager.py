@@ -10,8 +10,11 @@ import msgspec
 from exporter.history.rows import Alert
 
 TIMEOUT_SECONDS = 10
+#: the end of the year 9999, in seconds since 1970
+LAST_TIME = 253_402_300_800
 #: alerts of this project, without those that always fire
 OURS = ('alertname=~"Vedette.+"', 'severity!="none"')
+EVERY: tuple[str, ...] = ()
 
 
 class Unreachable(Exception):
@@ -28,6 +31,11 @@ class _Told(msgspec.Struct, frozen=True):
     labels: dict[str, str]
     annotations: dict[str, str] = {}
 
+    def __post_init__(self) -> None:
+        for name, time in (("startsAt", self.startsAt), ("endsAt", self.endsAt)):
+            if not _is_shown(time) and (name == "startsAt" or self.status == "resolved"):
+                raise ValueError(f"{name}: expected a time from 1970 to 9999")
+
 
 class _Body(msgspec.Struct):
     alerts: list[Any]
@@ -43,7 +51,10 @@ class _Held(msgspec.Struct, frozen=True):
 
 
 def read_webhook(body: bytes, now: float) -> tuple[list[Alert], list[tuple[int, str]]]:
-    """The alerts in the body of a webhook, and the position and reason of each that is none. Raises ValueError."""
+    """The alerts in the body of a webhook, and the position and reason of each that is none.
+
+    Raises BROKEN of exporter.formats.native where the body as a whole is none.
+    """
     alerts, refused = [], []
     for index, entry in enumerate(_bodies.decode(body).alerts):
         try:
@@ -88,7 +99,7 @@ class Alertmanager:
             held = msgspec.convert(listed, list[_Held], strict=False)
         except msgspec.ValidationError as error:
             raise Unreachable(f"{self.url}: no alerts: {error}") from None
-        return [_alert(one, now, ends_at=None, firing=True) for one in held]
+        return [_alert(one, now, ends_at=None, firing=True) for one in held if _is_shown(one.startsAt)]
 
     def silence(
         self, labels: Mapping[str, str], begins: float, ends: float, by: str, comment: str, silence_id: str | None
@@ -124,8 +135,18 @@ class Alertmanager:
                 return None
             answer.raise_for_status()
             return answer.json() if answer.content else None
-        except (requests.RequestException, ValueError, OSError) as error:
+        except (requests.RequestException, ValueError, OSError, RecursionError) as error:
             raise Unreachable(f"{self.url}: {type(error).__name__}") from None
+
+
+def is_ours(alertname: str, severity: str) -> bool:
+    """Whether OURS asks for such an alert."""
+    return alertname.startswith("Vedette") and alertname != "Vedette" and severity != "none"
+
+
+def _is_shown(time: datetime) -> bool:
+    """Whether a time can be written in UTC; the year 1 stands for none."""
+    return 0 <= time.timestamp() < LAST_TIME
 
 
 def _written(seconds: float) -> str:

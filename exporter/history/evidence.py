@@ -7,9 +7,13 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
+from exporter.health.failures import reason
+
 Evidence = Literal["none", "redacted", "full"]
 #: characters that are kept of one query
 MAX_CHARACTERS = 4_000
+#: and of the text of an error
+MAX_ERROR = 256
 
 #: in this order: an address holds digits, and a key holds both. Each begins where a run begins, and no run is
 #: gone through again from its middle: a long one would take the square of its length
@@ -27,6 +31,14 @@ def content_of(value: Any, evidence: Evidence) -> str | None:
     if evidence == "full":
         return _shown(value, lambda text: text)
     return _shown(value, redacted)
+
+
+def error_of(text: str, evidence: Evidence) -> str:
+    """What is kept of the text of an error, which may quote the query: its word, and what evidence allows of it."""
+    word = reason(text)
+    if evidence == "none":
+        return word
+    return text[:MAX_ERROR] if evidence == "full" else f"{word}: {redacted(text[:MAX_ERROR])}"[:MAX_ERROR]
 
 
 def redacted(text: str) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 
 from detectors import Query
 from exporter.health.inferences import Growth
-from exporter.history.evidence import Evidence, content_of
+from exporter.history.evidence import Evidence, content_of, error_of
 from exporter.history.recorder import Recorder
 from exporter.history.rows import Finding, FlaggedQuery, InferenceSample
 from exporter.judging import Found
@@ -71,7 +71,7 @@ class Judged:
         """Record a few of the inferences that queries tell of; the minutes have counted all of them."""
         told = [query for query in queries if query.latency_seconds is not None][:SAMPLED]
         for query in told[: self._allowed(self._sampled, model, time, len(told), SAMPLED)]:
-            self._recorder.add("inference", _inference(model, time, query, self._shown))
+            self._recorder.add("inference", _inference(model, time, query, self._evidence, self._shown))
 
     @staticmethod
     def _allowed(allowance: dict[str, tuple[int, int]], model: str, time: float, wanted: int, per_second: int) -> int:
@@ -119,7 +119,9 @@ def _later(
     return make
 
 
-def _inference(model: str, time: float, query: Query, shown: Callable[[str], str]) -> Callable[[], InferenceSample]:
+def _inference(
+    model: str, time: float, query: Query, evidence: Evidence, shown: Callable[[str], str]
+) -> Callable[[], InferenceSample]:
     """What makes the row, and does not hold the query."""
     name, client, latency, error = query.id, query.client, query.latency_seconds, query.error
     tokens, cost = query.tokens or {}, query.cost_dollars
@@ -131,7 +133,7 @@ def _inference(model: str, time: float, query: Query, shown: Callable[[str], str
             request_id=None if name is None else str(name)[:256],
             client=None if client is None else label_value(shown(client)),
             latency_seconds=latency,
-            error=error[:256] if error else None,
+            error=error_of(error, evidence) if error else None,
             tokens_input=tokens.get("input"),
             tokens_output=tokens.get("output"),
             cost_dollars=cost,

@@ -45,6 +45,17 @@ class _Minute:
         self.sum += sum(self.latencies)
         self.latencies = []
 
+    def add(self, row: RollUp) -> None:
+        """Add what a row says."""
+        self.sketch.merge(Sketch.unpack(row.latencies))
+        self.sum += row.latency_sum
+        for name in ("queries", "flagged", "errors", "tokens_input", "tokens_output", "cost_dollars"):
+            setattr(self, name, getattr(self, name) + getattr(row, name))
+        for name in RESOURCES:
+            if added := getattr(row, f"{name}_count"):
+                total, count = self.resources.get(name, (0.0, 0))
+                self.resources[name] = total + getattr(row, f"{name}_sum"), count + added
+
 
 class Minutes:
     """Counts from any thread. What was taken and what comes later of the same minute are rows that add up."""
@@ -99,6 +110,17 @@ class Minutes:
             over = [key for key in self._open if before is None or (key[1] + 1) * SECONDS <= before]
             taken = [(key, self._open.pop(key)) for key in over]
         return [_rolled_up(model, minute * SECONDS, counts) for (model, minute), counts in taken]
+
+    def dump(self) -> list[RollUp]:
+        """What was not taken yet."""
+        with self._lock:
+            return [_rolled_up(model, minute * SECONDS, counts) for (model, minute), counts in self._open.items()]
+
+    def add(self, rows: Iterable[RollUp]) -> None:
+        """Add what an earlier process had not taken."""
+        with self._lock:
+            for row in rows:
+                self._minute(row.model, row.time).add(row)
 
 
 def _rolled_up(model: str, time: float, minute: _Minute) -> RollUp:

@@ -14,6 +14,7 @@ from exporter.drift.judge import Looked
 from exporter.formats.drift import Report
 from exporter.formats.inference import Resources, Sample
 from exporter.health.inferences import Growth
+from exporter.history.evidence import Evidence, error_of
 from exporter.history.minutes import RESOURCES
 from exporter.history.recorder import Once, Recorder
 from exporter.history.rows import ClientAlarm, Drift, InferenceSample
@@ -33,8 +34,14 @@ class Noticed:
     growth: takes what was counted of a model since the last time; shown: a client as others may see it.
     """
 
-    def __init__(self, recorder: Recorder, growth: Callable[[str], Growth], shown: Callable[[str], str] = str) -> None:
-        self._recorder, self._growth, self._shown = recorder, growth, shown
+    def __init__(
+        self,
+        recorder: Recorder,
+        growth: Callable[[str], Growth],
+        evidence: Evidence = "none",
+        shown: Callable[[str], str] = str,
+    ) -> None:
+        self._recorder, self._growth, self._evidence, self._shown = recorder, growth, evidence, shown
         #: by model: the second, and the samples of it
         self._taken: dict[str, tuple[int, int]] = {}
 
@@ -46,8 +53,8 @@ class Noticed:
 
     def sample(self, model: str, sample: Sample, joined: bool, time: float) -> None:
         """A sample of an inference. joined: its query is counted already. Beyond a rate only its minute counts it."""
-        minutes = self._recorder.minutes
-        minutes.count(model, time, **self._growth(model)._asdict())
+        minutes, grown = self._recorder.minutes, self._growth(model)
+        minutes.count(model, time, **grown._asdict())
         if sample.resource_usage is not None:
             minutes.use(model, time, _used(sample.resource_usage))
         second, taken = self._taken.get(model, (0, 0))
@@ -56,7 +63,7 @@ class Noticed:
         if taken > PER_SECOND:
             self._recorder.drop("rate")
         else:
-            self._recorder.add("inference", partial(self._inference, model, sample, joined, time))
+            self._recorder.add("inference", partial(self._inference, model, sample, joined, time, grown.cost_dollars))
 
     def drift(self, model: str, looked: Looked) -> None:
         """A window that was tested; recorded where something has moved."""
@@ -87,7 +94,8 @@ class Noticed:
             details={"suspicion": one.families},
         )
 
-    def _inference(self, model: str, sample: Sample, joined: bool, time: float) -> InferenceSample:
+    def _inference(self, model: str, sample: Sample, joined: bool, time: float, counted: float) -> InferenceSample:
+        """counted: dollars that it was counted with, by the prices where it says none."""
         used, tokens = sample.resource_usage, sample.tokens
         waited = sample.time_to_first_token
         return InferenceSample(
@@ -98,12 +106,12 @@ class Noticed:
             client=label_value(self._shown(sample.client)) if sample.client else None,
             latency_seconds=sample.latency / 1000,
             first_token_seconds=None if waited is None else waited / 1000,
-            error=sample.error[:256] if sample.error else None,
+            error=error_of(sample.error, self._evidence) if sample.error else None,
             throughput=sample.throughput,
             error_rate=sample.error_rate,
             tokens_input=None if tokens is None else tokens.input,
             tokens_output=None if tokens is None else tokens.output,
-            cost_dollars=sample.cost_dollars,
+            cost_dollars=(counted or None) if sample.cost_dollars is None else sample.cost_dollars,
             gpu_memory=None if used is None else used.gpu_memory,
             cpu_usage=None if used is None else used.cpu_usage,
             memory_usage=None if used is None else used.memory_usage,

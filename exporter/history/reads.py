@@ -3,6 +3,7 @@
 Every function raises SQLAlchemyError when the database cannot be read. This module imports SQLAlchemy: import it late.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -86,7 +87,10 @@ def _among(model: ColumnElement, models: frozenset[str]) -> ColumnElement[bool]:
 
 def _position(cursor: str) -> tuple[float, int]:
     time, _, number = cursor.partition("_")
-    return float(time), int(number)
+    position = float(time), int(number)
+    if not (math.isfinite(position[0]) and -(2**63) <= position[1] < 2**63):
+        raise ValueError(cursor)  # no database holds such a position
+    return position
 
 
 def _kept(kind: Kind, row: Mapping[Any, Any]) -> Kept:
@@ -143,6 +147,14 @@ def windows(database: Database, asked: Asked, seconds: float) -> list[Window]:
         start = kept.row.time // seconds * seconds
         found.setdefault(start, Window(start, seconds)).add(kept.row)
     return [found[start] for start in sorted(found)]
+
+
+def rolled_up(database: Database, since: float) -> set[tuple[str, float]]:
+    """The models and minutes from then on of which there are rows."""
+    columns = TABLES["rollups"].c
+    with database.read() as connection:
+        rows = connection.execute(select(columns.model, columns.time).where(columns.time >= since).distinct())
+        return {(model, time) for model, time in rows}
 
 
 def whole(database: Database, asked: Asked) -> Window:

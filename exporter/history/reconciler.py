@@ -5,8 +5,9 @@ import threading
 import time
 from collections.abc import Callable
 
-from exporter.history.alertmanager import Alertmanager, Unreachable
+from exporter.history.alertmanager import EVERY, OURS, Alertmanager, Unreachable, is_ours
 from exporter.history.recorder import Recorder
+from exporter.history.rows import Alert
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +51,7 @@ class Reconciler:
         asked_at = self._clock()
         try:
             book = AlertBook(self._recorder.database(), self._recorder.numbers)
-            book.reconcile(self._alertmanager.alerts(asked_at), asked_at)
+            book.reconcile(self._held(book.firing_of_others(), asked_at), asked_at)
             for alert in book.silenced_and_over():
                 assert alert.silence_id is not None
                 self._alertmanager.expire(alert.silence_id)
@@ -63,3 +64,8 @@ class Reconciler:
             return False
         self.succeeded_at, self._failing = self._clock(), False
         return True
+
+    def _held(self, others: frozenset[str], now: float) -> list[Alert]:
+        """What Alertmanager holds of ours, and of these: without them, not all that a shared one holds is asked for."""
+        held = self._alertmanager.alerts(now, EVERY if others else OURS)
+        return [one for one in held if one.id in others or is_ours(one.alertname, one.severity)]

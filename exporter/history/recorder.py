@@ -13,14 +13,16 @@ import threading
 import time
 from bisect import bisect_left
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
 
 from exporter.config import Config
 from exporter.history.minutes import Minutes
 from exporter.history.numbers import Numbers
-from exporter.history.rows import KINDS, Kind, Row
+from exporter.history.rows import KINDS, Kind, RollUp, Row
 
 if TYPE_CHECKING:
     from exporter.history.database import Database
@@ -66,6 +68,10 @@ class Recorder:
         self.config, self._clock, self._tick = config, clock, tick
         self.capacity = config.history.queue_rows
         self.minutes = Minutes()
+        #: of an earlier process: minutes that it had not taken when it wrote its last snapshot
+        self._left: list[RollUp] = []
+        #: while what was recorded before is judged again, nothing but minutes is counted
+        self.replaying = False
         self.written: Counter[str] = Counter(dict.fromkeys(KINDS, 0))
         self.dropped: Counter[str] = Counter(dict.fromkeys(DROP_REASONS, 0))
         self.failures = 0
@@ -95,6 +101,8 @@ class Recorder:
 
     def add(self, kind: Kind, row: Made) -> bool:
         """Record a row, or what makes it; whether there is room. A few microseconds, from any thread."""
+        if self.replaying:
+            return True
         if self.waiting >= self.capacity or self._stopping.is_set():
             self.drop("stopped" if self._stopping.is_set() else "queue_full")
             return False
@@ -104,7 +112,16 @@ class Recorder:
     def drop(self, reason: str, count: int = 1) -> None:
         """Count rows that are not recorded."""
         with self._lock:
-            self.dropped[reason] += count
+            self.dropped[reason] += 0 if self.replaying else count
+
+    def dump(self) -> list[Any]:
+        """The minutes that are not written yet: for a snapshot."""
+        with self._lock:
+            return msgspec.to_builtins([*self._left, *self.minutes.dump()], builtin_types=(bytes,))
+
+    def load(self, state: Sequence[Any]) -> None:
+        """Go on with the minutes of a snapshot, before what came after it is judged again."""
+        self._left = msgspec.convert(state, list[RollUp], builtin_types=(bytes,))
 
     def database(self) -> "Database":
         """The database, which readers share. Raises WrongAddress."""
@@ -116,7 +133,10 @@ class Recorder:
     # -- the recorder's thread
 
     def start(self) -> None:
-        """Begin to write."""
+        """Begin to record and to write."""
+        with self._lock:  # what was counted again belongs to what the snapshot had: both may be written since
+            self.replaying = False
+            self._left += self.minutes.take()
         self._thread.start()
 
     def stop(self, timeout: float) -> bool:
@@ -142,7 +162,7 @@ class Recorder:
         assert self._give_up_at is not None
         self._prepare()
         self._prepare(self.minutes.take())
-        while self.waiting and self._tick() < self._give_up_at:
+        while (self.waiting or self._left) and self._tick() < self._give_up_at:
             if not self.turn():
                 return
 
@@ -154,8 +174,11 @@ class Recorder:
 
     def turn(self) -> bool:
         """Write all that is queued, and delete some of what is old; whether the database took it."""
-        self._prepare(self.minutes.take(before=self._clock() - MINUTE_GRACE))
+        self._prepare(self._over())
         try:
+            if self._left:
+                self._take_back()
+                self._prepare(self._over())
             while self._ready:
                 self._write_batch()
                 self._prepare()
@@ -165,6 +188,19 @@ class Recorder:
             return False
         self._retry, self.is_up = FIRST_RETRY, True
         return True
+
+    def _take_back(self) -> None:
+        """Count the minutes of the earlier process that it did not write after its last snapshot."""
+        from exporter.history.reads import rolled_up
+
+        written = rolled_up(self.database(), min(row.time for row in self._left))
+        with self._lock:
+            self.minutes.add(row for row in self._left if (row.model, row.time) not in written)
+            self._left = []
+
+    def _over(self) -> list[RollUp]:
+        """The minutes that are over; all at the end."""
+        return self.minutes.take(before=None if self._stopping.is_set() else self._clock() - MINUTE_GRACE)
 
     def _failed(self, error: Exception) -> None:
         if self.is_up:

@@ -57,7 +57,8 @@ def copied(models: Sequence[WatchedModel], wall: float, shown: Callable[[str], s
 def of_model(copy: Copied) -> Block:
     """All of a model but its top clients."""
     block, labels, config = Block(), {"model": copy.model.name}, copy.model.config
-    described = {"version": config.version, "modality": config.modality, "stage": config.environment or ""}
+    version = label_value(config.version) if config.version else ""
+    described = {"version": version, "modality": config.modality, "stage": config.environment or ""}
     block.add("model_info", 1, {**labels, **described})
     for name, value in copy.counts.items():
         if value is not None:

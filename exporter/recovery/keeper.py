@@ -7,7 +7,7 @@ before: the same program, the same configuration, no record missing; else all be
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -18,6 +18,7 @@ import msgspec
 from exporter import record
 from exporter.config import Config
 from exporter.delivery import Delivery
+from exporter.history.recorder import Recorder
 from exporter.memory import give_back
 from exporter.models import Models
 from exporter.pipeline import Pipeline
@@ -42,6 +43,7 @@ class Keeper:
 
     kept: of the judged positions of files, those that a restart still needs.
     answered: told the answers of replayed queries, for senders who did not get theirs.
+    history: its minutes that are not written yet are kept too.
     """
 
     def __init__(
@@ -55,8 +57,9 @@ class Keeper:
         answered: Callable[[Delivery, Any], None] = lambda delivery, outcomes: None,
         clock: Callable[[], float] = time.time,
         files: Files | None = None,
+        history: Recorder | None = None,
     ) -> None:
-        self.config = config
+        self.config, self._history = config, history
         self._pipeline, self._duplicates, self._journal = pipeline, duplicates, journal
         self._kept, self._answered, self._clock = kept, answered, clock
         self._folder = folder
@@ -115,6 +118,7 @@ class Keeper:
                     self._snapshots.reject(number)
                 self._pipeline.watch(Models(self.config))  # with nothing of what was half taken over
         self._rows, self._ids = {}, {}
+        self._load_minutes(())
         return 0, True
 
     def _restore(self, number: int, state: Mapping[str, Any], whole: bool) -> bool:
@@ -126,6 +130,7 @@ class Keeper:
         self._pipeline.samples.custom.load(state.get("custom", ()))
         self._pipeline.samples.custom.once.load(state.get("custom_ids", ((), ())))
         self._pipeline.samples.reports.load(state.get("reports", ()))
+        self._load_minutes(state.get("minutes", ()))
         if whole and self._windows.damage is not None:
             raise self._windows.damage
         self._pipeline.positions = {
@@ -135,6 +140,10 @@ class Keeper:
         if proven:
             self.epoch = state["epoch"]
         return proven
+
+    def _load_minutes(self, minutes: Sequence[Any]) -> None:
+        if self._history is not None:
+            self._history.load(minutes)
 
     def _replay(self, after: int) -> bool:
         """Judge what the journal holds behind a record; whether nothing is missing."""
@@ -220,6 +229,7 @@ class Keeper:
             "custom": pipeline.samples.custom.dump(),
             "custom_ids": pipeline.samples.custom.once.dump(),
             "reports": pipeline.samples.reports.dump(),
+            "minutes": self._history.dump() if self._history is not None else [],
             "positions": [[*place, position] for place, position in pipeline.positions.items()],
         }
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from vedette_client.answers import ERRORS_IN_A_ROW, Outcome, Verdict, judge
+from vedette_client.answers import ERRORS_IN_A_ROW, LONGEST_TOLD, MOST_TOLD, Outcome, Verdict, judge
 from vedette_client.transport import Answer
 
 
@@ -39,7 +39,29 @@ def test_a_record_that_breaks_the_server_does_not_hold_up_the_others_for_ever() 
 def test_rejected_and_duplicate_queries_are_told_apart() -> None:
     body = {"accepted": 4, "duplicates": 2, "rejected": [{"index": 1, "reason": "no"}]}
     outcome = judge(Answer(202, json.dumps(body).encode()), 5, "lines")
-    assert outcome == Outcome(Verdict.SETTLED, taken=4, duplicates=2, dropped=1, reason="rejected")
+    assert outcome == Outcome(Verdict.SETTLED, taken=4, duplicates=2, dropped=1, reason="rejected", told=("[1] no",))
+
+
+def test_why_records_are_refused_is_told_in_the_words_of_the_exporter() -> None:
+    body = {"detail": "[2].latency: expected `float` > 0.0"}
+    assert judge(Answer(422, json.dumps(body).encode()), 1, "array").told == ("[2].latency: expected `float` > 0.0",)
+    assert judge(Answer(403, b'{"detail": "not for this model"}'), 1, "single").told == ("not for this model",)
+
+
+def test_of_many_reasons_a_few_are_told_each_on_one_short_line() -> None:
+    rejected = [{"index": index, "reason": "no\nERROR forged " + "x" * 9999} for index in range(500)]
+    body = json.dumps({"accepted": 0, "duplicates": 0, "rejected": rejected})
+    told = judge(Answer(422, body.encode()), 500, "lines").told
+    assert len(told) == MOST_TOLD
+    assert told[0].startswith("[0] no ERROR forged xxx")
+    assert {len(text) for text in told} == {LONGEST_TOLD}
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>", b"[]", b"3", b'{"detail": [1]}', b'{"rejected": [3]}', b'{"rejected": {}}']
+)
+def test_a_refusal_in_other_words_is_one_without_a_reason(body: bytes) -> None:
+    assert judge(Answer(422, body), 1, "lines").told == ()
 
 
 @pytest.mark.parametrize("body", [b"", b"ok", b"[]", b"{}", b'{"rejected": 3, "duplicates": 0}', b"\xff"])

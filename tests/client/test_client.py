@@ -17,6 +17,7 @@ from tests.client.conftest import Exporter, Scripted
 from tests.exporter.conftest import ROOT
 from vedette_client import Answer, Client, Unreachable
 from vedette_client.client import close_all
+from vedette_client.identity import process_name
 from vedette_client.transport import Http
 
 Connect = Callable[..., Client]
@@ -198,7 +199,7 @@ def test_records_of_every_kind_reach_their_place(connect: Connect) -> None:
         **{"model_id": "m", "drift_type": "data", "severity": "high", "confidence": 0.9}
     }
     assert sent["/api/v1/metrics/custom"] == {
-        **{"name": "queue_length", "kind": "gauge", "value": 3, "labels": {"zone": "a"}}
+        **{"name": "queue_length", "kind": "gauge", "value": 3, "labels": {"zone": "a"}, "instance": process_name()}
     }
     assert sent["/api/v1/feedback"] == {"id": query, "label": "greeting"}
 

@@ -1,6 +1,5 @@
 """Records as JSON."""
 
-import base64
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -8,7 +7,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from vedette_client.encode import as_input, encode
+from vedette_client.encode import encode
 
 
 @dataclass
@@ -50,17 +49,3 @@ class Bad:
 def test_what_has_no_json_is_refused(value: object) -> None:
     with pytest.raises((ValueError, TypeError, RuntimeError)):
         encode({"output": value})
-
-
-def test_bytes_and_arrays_that_can_only_be_pictures_are_images() -> None:
-    pixels = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
-    assert as_input(b"png") == {"image_base64": base64.b64encode(b"png").decode()}
-    assert as_input(pixels) == {
-        "pixels_base64": base64.b64encode(pixels.tobytes()).decode(),
-        "shape": [2, 2, 3],
-        "dtype": "uint8",
-    }
-    assert set(as_input(pixels[:, :, 0])) == {"pixels_base64", "shape", "dtype"}
-    rows = np.zeros((2, 3))
-    assert as_input(rows) is rows
-    assert as_input("text") == "text"

@@ -46,14 +46,15 @@ def test_scikit_learn(running: Exporter) -> None:
     pytest.importorskip("sklearn")
     done = subprocess.run(
         [sys.executable, EXAMPLES / "scikit_learn.py"],
-        env=environment(running),
+        env=environment(running, VEDETTE_FEEDBACK="1"),
         capture_output=True,
         text=True,
         timeout=120,
     )
     assert done.returncode == 0, done.stderr
-    assert "delivered=60" in done.stdout
+    assert "delivered=120" in done.stdout
     assert running.counted("iris") == 60
+    assert running.counted_page()['vedette_model_accuracy_ratio{model="iris"}'] > 0.9
 
 
 class Chat(BaseHTTPRequestHandler):

@@ -11,7 +11,7 @@ from tests.exporter.conftest import Clock
 from vedette_client import Answer
 from vedette_client.breaker import FAILURES
 from vedette_client.buffer import Buffer
-from vedette_client.notices import Notices
+from vedette_client.notices import REPEAT_SECONDS, Notices
 from vedette_client.sender import Sender
 from vedette_client.settings import Settings
 from vedette_client.statistics import Counts
@@ -25,7 +25,7 @@ class Rig:
     def __init__(self, clock: Clock, *answers: Any, **settings: Any) -> None:
         self.clock, self.transport, self.counts = clock, Scripted(*answers), Counts()
         self.buffer = Buffer(1 << 20)
-        parts = (self.buffer, self.transport, Settings(**settings), self.counts, Notices(), clock)
+        parts = (self.buffer, self.transport, Settings(**settings), self.counts, Notices(clock), clock)
         self.sender = Sender(*parts, random=lambda: 0.0)
 
     def put(self, kind: str, count: int) -> None:
@@ -174,6 +174,22 @@ def test_rejected_queries_are_dropped_and_counted_and_duplicates_are_delivered(r
     sending.put("query", 2)
     sending.run()
     assert (sending.delivered, sending.dropped) == (2, {"rejected": 3})
+
+
+def test_why_records_are_rejected_is_said_once_a_minute(
+    rig: Callable[..., Rig], clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    def rejects(body: bytes) -> Answer:
+        reason = {"index": 0, "reason": f"no {len(sending.transport.requests)}"}
+        return Answer(422, json.dumps({"accepted": 0, "duplicates": 0, "rejected": [reason]}).encode())
+
+    sending = rig(*[rejects] * 10)
+    for _ in range(4):
+        sending.put("query", 1)
+        sending.run()
+        clock.now += REPEAT_SECONDS / 2
+    said = "vedette: 1 of 1 records for /api/v1/queries are dropped: rejected: [0] no {}"
+    assert [record.message for record in caplog.records] == [said.format(1), said.format(3)]
 
 
 def test_a_key_without_the_scope_costs_only_the_lane_that_needs_it(

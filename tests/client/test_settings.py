@@ -23,5 +23,11 @@ def test_a_wrong_address_is_refused_without_quoting_it(url: str) -> None:
     assert "secret" not in str(error.value)
 
 
+@pytest.mark.parametrize("instance", ["", "x" * 1025, 3])
+def test_a_name_of_an_instance_is_a_text_that_the_exporter_takes(instance: str) -> None:
+    with pytest.raises(ValueError, match="instance is no text of 1 to 1024 characters"):
+        Settings(instance=instance)
+
+
 def test_a_slash_at_the_end_is_nothing() -> None:
     assert checked_url("https://host:1/vedette/") == "https://host:1/vedette"

@@ -44,6 +44,7 @@ from exporter.sources.detect import DetectIntake
 from exporter.sources.duplicates import Duplicates
 from exporter.sources.push import PushIntake
 from exporter.sources.samples import SampleIntake, joined, room_in
+from tests.exporter.history.postgres import NotToBeHad, Postgres
 
 ROOT = Path(__file__).parents[2]
 #: entropy from which the tests' confidence detector flags; two even classes have ln 2 = 0.69
@@ -310,6 +311,17 @@ class Process:
         """End it if it still runs, and let go of its pipes."""
         with self._process:
             self._process.kill()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A real PostgreSQL of this test run."""
+    try:
+        server = Postgres()
+    except NotToBeHad as error:
+        pytest.skip(f"PostgreSQL cannot be started: {error}")
+    yield server
+    server.remove()
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ from exporter.config import (
 )
 from exporter.labels import label_value
 from exporter.models import QUERIES_BEFORE_LABEL, Models, Tally
+from exporter.registration import RegisteredModel
 from tests.exporter.conftest import CONFIDENCE
 
 Build = Callable[..., Config]
@@ -63,6 +64,13 @@ def test_the_only_configured_model_gets_the_queries_that_name_none(config: Build
     models = Models(config(models=(Model(name="fraud"),)))
     assert list(models.by_label) == ["fraud"]
     assert models.of(None).name == "fraud"
+
+
+def test_a_model_that_is_registered_besides_takes_no_queries_that_name_none(config: Build) -> None:
+    models = Models(config(models=(Model(name="fraud"), RegisteredModel(name="bot"))))
+    assert list(models.by_label) == ["fraud", "bot"]
+    assert models.of(None).name == "fraud"
+    assert Models(config(models=(RegisteredModel(name="bot"),))).of(None).name == "default"
 
 
 def test_with_several_configured_models_a_query_that_names_none_is_default(config: Build) -> None:

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from exporter.config import Config, Limits, Model, Objectives, Prices, Thresholds
-from exporter.registration import MODALITIES, Registrations, Wrong, decode, listed
+from exporter.registration import MODALITIES, RegisteredModel, Registrations, Wrong, decode, listed
 from exporter.storage.files import Files
 
 LEAST = {"id": "bot", "name": "Bot", "model_type": "llm"}
@@ -30,7 +30,7 @@ def reason(body):
 
 
 def test_a_registration_is_a_model_of_the_configuration_with_its_latency_in_seconds():
-    assert registration(**WHOLE).model() == Model(
+    assert registration(**WHOLE).model() == RegisteredModel(
         name="bot",
         version="3",
         modality="text",
@@ -42,7 +42,7 @@ def test_a_registration_is_a_model_of_the_configuration_with_its_latency_in_seco
 
 
 def test_what_is_left_out_is_as_in_the_configuration():
-    assert registration().model() == Model(name="bot", modality="text")
+    assert registration().model() == RegisteredModel(name="bot", modality="text")
 
 
 @pytest.mark.parametrize("field", LEAST)
@@ -62,6 +62,7 @@ def test_a_field_that_is_missing_is_named(field):
         ({"thresholds": {"latency": 0}}, "thresholds.latency: expected `float` > 0.0"),
         ({"thresholds": {"gpu_memory": 80}}, "thresholds.gpu_memory: expected `float` <= 1.0"),
         ({"thresholds": {"latncy": 3}}, "thresholds.latncy: unknown field"),
+        ({"treshold": {"latency": 3}}, "treshold: unknown field"),
         ({"objectives": {"availability": 1}}, "objectives.availability: expected `float` < 1.0"),
         ({"prices": {"request": -1}}, "prices.request: expected `float` >= 0.0"),
     ],

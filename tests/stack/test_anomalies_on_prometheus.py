@@ -38,10 +38,13 @@ anomalies:
   prometheus: {{url: {url}}}
   presets: [node]
   queries:
-    - {{name: temperature, expr: node_hwmon_temp_celsius, min_deviation: 2}}
+    - {{name: temperature, expr: 'node_hwmon_temp_celsius # of the board', min_deviation: 2}}
     - {{name: nothing, expr: there_is_no_such_metric}}
     - {{name: matched, expr: node_hwmon_temp_celsius * on (job) node_memory_MemTotal_bytes}}
     - {{name: many, expr: node_hwmon_temp_celsius, series: 5}}
+    - {{name: answer, expr: '42'}}
+  contexts:
+    - {{kind: broken, expr: node_hwmon_temp_celsius * on (job) node_memory_MemTotal_bytes}}
 """
 #: what is odd: the query, the machine, and the hour at which that begins
 ODD = {
@@ -115,7 +118,7 @@ def service(
     stack: Stack, node_prometheus: Server, clock: Clock, tmp_path_factory: pytest.TempPathFactory
 ) -> AnomalyService:
     """The service, once it has learned what can be learned."""
-    config = parse(CONFIG.format(url=node_prometheus.url)).anomalies
+    config = parse(CONFIG.format(url=node_prometheus.url), environment={}, tolerate=lambda problem: None).anomalies
     learning = AnomalyService(config, tmp_path_factory.mktemp(f"state-{stack.flavour}"), clock=clock)
     while learning.train_due(clock.now):
         pass
@@ -167,6 +170,9 @@ def test_what_cannot_be_learned_says_why_and_the_others_learn(service: AnomalySe
     assert errors["nothing"] == "nothing: the expression has no series now"
     assert errors["matched"].startswith("matched: found duplicate series for the match group")
     assert errors["many"].startswith("many: 6 series, more than its bound of 5; aggregate them")
+    assert errors["answer"].startswith("answer: expected an expression that gives series, got a scalar")
+    [(_, context)] = service.contexts.states()
+    assert str(context).startswith("context broken: found duplicate series for the match group")
     ready = {name: len(query.series) for name, query in service.queries.items() if query.is_ready}
     assert ready == dict.fromkeys(("node_cpu", "node_memory", "node_network_receive", "temperature"), 6)
     assert not service.queries["nothing"].is_warming_up

@@ -10,10 +10,14 @@ from typing import Any
 import pytest
 import requests
 
+from exporter.config import Config, Storage
 from exporter.demo.processes import ROOT, free_port
 from exporter.demo.stack import Stack
+from exporter.history.alert_book import AlertBook
 from exporter.history.alertmanager import Alertmanager as Interface
 from exporter.history.alertmanager import Unreachable
+from exporter.history.reconciler import Reconciler
+from exporter.history.recorder import Recorder
 from tests.stack.processes import Alertmanager, Server, eventually
 from tests.stack.sinks import Mails, Posts
 
@@ -169,6 +173,42 @@ def test_what_always_fires_is_no_alert_of_the_history(alertmanager: Alertmanager
     )
     one(exporter, "after-watchdog")
     assert exporter.alerts("watchdog") == []
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Iterator[tuple[AlertBook, Recorder]]:
+    """An empty history of its own, whose Alertmanager is asked by hand."""
+    recorder = Recorder(Config(storage=Storage(path=str(tmp_path))))
+    yield AlertBook(recorder.database(), recorder.numbers), recorder
+    recorder.stop(0)
+
+
+@pytest.mark.parametrize(
+    ("name", "labels"),
+    [
+        ("VedetteExporterDown", {"category": "self", "severity": "critical"}),
+        ("VedetteWatchdog", {"category": "self", "severity": "none"}),
+        ("DiskFull", {"category": "self"}),
+        ("DiskFull", {"category": "attack"}),
+    ],
+)
+def test_what_was_told_fires_until_alertmanager_no_longer_holds_it(
+    alertmanager: Alertmanager, book: tuple[AlertBook, Recorder], name: str, labels: dict[str, str]
+) -> None:
+    kept, recorder = book
+    model = f"held-{name}-{labels['category']}".lower()
+    fires = alert(model, alertname=name, **labels)
+    alertmanager.post(fires, alert(f"{model}-beside", alertname="DiskFull"))
+    interface = Interface(alertmanager.url)
+    kept.hear(interface.alerts(time.time(), [f'model="{model}"']))
+    assert Reconciler(recorder, interface, 60).look()
+    [told] = kept.listed(0, frozenset({model}))
+    assert told.firing
+    assert kept.listed(0, frozenset({f"{model}-beside"})) == []  # of others, only what was told
+    alertmanager.post(fires | {"endsAt": datetime.now(UTC).isoformat()})
+    eventually("its end", lambda: not interface.alerts(time.time(), [f'model="{model}"']))
+    assert Reconciler(recorder, interface, 60).look()
+    assert not kept.listed(0, frozenset({model}))[0].firing
 
 
 def test_an_interface_that_answers_otherwise_is_unreachable(http: Posts) -> None:

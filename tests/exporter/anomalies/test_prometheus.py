@@ -171,6 +171,9 @@ def test_after_the_last_attempt_the_server_has_the_word(server: Server, client: 
         (200, b"<html>", "unreachable", "cpu: status 200 without an answer of Prometheus"),
         (200, success("scalar", []), "expression", "cpu: expected series, the expression gives a scalar"),
         (200, success("matrix", [7]), "unreachable", "does not speak Prometheus"),
+        (200, b'{"status": "\xff"}', "unreachable", "cpu: status 200 without an answer of Prometheus"),
+        (200, b'{"a":' * 5_000, "unreachable", "cpu: status 200 without an answer of Prometheus"),
+        (200, matrix("1", host="\udcff").replace(b"\\udcff", b"\xff"), "unreachable", "does not speak Prometheus"),
     ],
 )
 def test_what_is_wrong_for_good_is_told_at_once(
@@ -211,7 +214,7 @@ def counted(number: int) -> bytes:
 def test_the_series_are_counted_first(server: Server, client: Callable[..., Prometheus]) -> None:
     server.answers = [(200, counted(3))]
     assert client().check(QUERY, 100.0) == 3
-    assert server.asked[-1][2] == {"query": "count(cpu)", "time": "100.000"}
+    assert server.asked[-1][2] == {"query": "count(cpu\n)", "time": "100.000"}
 
 
 def test_50_000_series_are_refused_by_one_request_that_names_the_query(
@@ -254,7 +257,7 @@ def test_a_counter_is_refused_by_what_the_server_knows_of_it(
 GAUGE = b'{"status": "success", "data": {"hits": [{"type": "gauge"}]}}'
 
 
-@pytest.mark.parametrize("metadata", [b"{}", b"not json", GAUGE])
+@pytest.mark.parametrize("metadata", [b"{}", b"not json", GAUGE, GAUGE.replace(b"gauge", b"\xff")])
 def test_a_gauge_and_a_server_without_metadata_are_fine(
     server: Server, client: Callable[..., Prometheus], metadata: bytes
 ) -> None:
@@ -288,3 +291,28 @@ def test_tls_is_verified_by_the_given_authority_and_name(tmp_path: Path) -> None
             reader.close()
     finally:
         running.stop()
+
+
+def test_an_expression_may_end_with_a_comment(server: Server, client: Callable[..., Prometheus]) -> None:
+    server.answers = [(200, success("vector", [{"metric": {}, "value": [60.0, "2"]}]))]
+    assert client().check(msgspec.structs.replace(QUERY, expr="cpu # of all cores"), 100.0) == 2
+    assert server.asked[-1][2]["query"] == "count(cpu # of all cores\n)"
+
+
+@pytest.mark.parametrize(
+    ("expr", "reason"),
+    [
+        ("sum(rate(x[5m])", "expression"),
+        ("42", "expression"),
+        ("scalar(sum(up))", "expression"),
+        ("x_total", "counter"),
+    ],
+)
+def test_what_cannot_be_learned_is_not_asked_for(
+    server: Server, client: Callable[..., Prometheus], expr: str, reason: str
+) -> None:
+    with pytest.raises(ReadError) as error:
+        client().check(msgspec.structs.replace(QUERY, expr=expr), 100.0)
+    assert error.value.reason == reason
+    assert str(error.value).startswith("cpu: ")
+    assert server.asked == []

@@ -1,6 +1,7 @@
 """Learned normal at work, over series in memory: from the first learning to incidents, through all that can fail."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,11 +9,12 @@ import numpy as np
 from exporter.anomalies.blocks import ReadError
 from exporter.anomalies.events import Event
 from exporter.anomalies.service import AnomalyService
-from exporter.config.anomalies import AnomalyQuery, Training
+from exporter.config.anomalies import AnomalyQuery, Context, LearnedNormal, PrometheusServer, Training
 from tests.exporter.anomalies.conftest import DAY, NOW, STEP, Recorded, daily, exposed, run
 from tests.exporter.conftest import Clock
 
 Build = Callable[..., AnomalyService]
+SERVER = PrometheusServer(url="http://prometheus.test:9090")
 LOAD = AnomalyQuery(name="load", expr="load", min_deviation=5)
 
 
@@ -430,3 +432,38 @@ def test_a_restart_knows_the_course_of_the_series(service: Build, recorded: Reco
     run(second, clock, 20)
     times = [point.time for point in second.queries["load"].series[series].course]
     assert np.diff(times).tolist() == [300] * (len(known) + 3)
+
+
+def test_a_context_that_cannot_be_read_blinds_no_query(service: Build, recorded: Recorded, clock: Clock) -> None:
+    recorded.add("load", daily)
+    read = recorded.range
+
+    def refuse(expr: str, *others: Any, **more: Any) -> Any:
+        if expr == "broken":
+            raise ReadError("expression", "context broken: many-to-many matching not allowed")
+        return read(expr, *others, **more)
+
+    recorded.range = refuse  # type: ignore[method-assign]
+    watched = service(LOAD, contexts=(Context(kind="broken", expr="broken"),))
+    watched.train_due(clock.now)
+    run(watched, clock, 3)
+    page = exposed(watched)
+    assert page["vedette_baseline_ready"] == [({"query": "load"}, 1)]
+    assert len(page["vedette_anomaly_score"]) == 1
+    assert watched.queries["load"].error is None
+    errors = {(of["query"], of["reason"]): value for of, value in page["vedette_anomaly_read_errors_total"] if value}
+    assert errors == {("context:broken", "expression"): 4}
+
+
+def test_an_expression_that_cannot_be_learned_is_an_error_of_its_query_alone(tmp_path: Path, clock: Clock) -> None:
+    queries = (AnomalyQuery(name="total", expr="sum(rate(x[5m])"), AnomalyQuery(name="answer", expr="42"))
+    watched = AnomalyService(LearnedNormal(prometheus=SERVER, queries=queries), tmp_path, clock=clock)
+    assert [watched.train_due(clock.now) for _ in range(3)] == ["total", "answer", None]
+    run(watched, clock, 1)
+    watched.stop(1.0)
+    page = exposed(watched)
+    assert page["vedette_baseline_ready"] == [({"query": "total"}, 0), ({"query": "answer"}, 0)]
+    errors = {(of["query"], of["reason"]): value for of, value in page["vedette_anomaly_read_errors_total"] if value}
+    assert errors == {("total", "expression"): 1, ("answer", "expression"): 1}
+    assert str(watched.queries["total"].error).startswith("total: not PromQL: ")
+    assert not watched.queries["answer"].is_warming_up

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import msgspec
 import numpy as np
 
 from exporter.anomalies.blocks import ReadError
@@ -293,3 +294,19 @@ def test_a_group_that_people_say_is_none_ends_at_once(service: Build, recorded: 
     run(watched, clock, 10)
     assert exposed(watched)["vedette_group_anomaly_incidents_open"] == [({"group": "host"}, 0)]
     assert len(watched.log.newest_first()) == 1
+
+
+def test_a_group_that_is_no_more_in_the_configuration_stops_nothing(
+    service: Build, recorded: Recorded, clock: Clock
+) -> None:
+    for name in ("one", "two"):
+        recorded.add(name, daily, instance="a")
+    grouped = tuple(AnomalyQuery(name=name, expr=name, group="host") for name in ("one", "two"))
+    watched = service(*grouped)
+    for _ in grouped:
+        watched.train_due(clock.now)
+    run(watched, clock, 5)
+    watched.configure(msgspec.structs.replace(watched.config, queries=(AnomalyQuery(name="one", expr="one"),)))
+    watched.train_due(clock.now)
+    run(watched, clock, 5)
+    assert watched.queries["one"].judged_until == clock.now - STEP

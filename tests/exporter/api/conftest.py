@@ -14,6 +14,7 @@ from exporter.api.asked import answer_unavailable
 from exporter.config import Config, History, Storage
 from exporter.history.alertmanager import Alertmanager
 from exporter.history.recorder import Recorder
+from tests.exporter.history.postgres import Postgres
 
 
 class Api:
@@ -59,6 +60,15 @@ def make_api(tmp_path: Path) -> Iterator[Callable[..., Api]]:
     for api in made:
         api.http.close()
         api.recorder.stop(0)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def any_api(request: pytest.FixtureRequest, make_api: Callable[..., Api]) -> Api:
+    """The same over each of both databases."""
+    if request.param == "sqlite":
+        return make_api()
+    url: str = request.getfixturevalue("postgres").new_database()
+    return make_api(url.replace("vedette@", f"vedette:{Postgres.PASSWORD}@"))
 
 
 @pytest.fixture

@@ -77,9 +77,20 @@ def test_what_is_understood_is_stored_and_the_rest_is_named(api: Api) -> None:
     assert "startsAt" in answer["rejected"][0]["reason"]
 
 
-@pytest.mark.parametrize("body", ["", "[]", '{"alerts": 5}', "{", '{"alerts": [}'])
+@pytest.mark.parametrize(
+    "body", ["", "[]", '{"alerts": 5}', "{", '{"alerts": [}', '{"alerts":[' * 500, "[" * 100_000, b'{"alerts": "\xff"}']
+)
 def test_what_is_no_webhook_is_400(api: Api, body: str) -> None:
     assert api.http.post("/api/v1/alerts/webhook", content=body).status_code == 400
+
+
+@pytest.mark.parametrize("field", ["startsAt", "endsAt"])
+@pytest.mark.parametrize("time", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "1969-12-31T00:00:00Z"])
+def test_a_time_that_cannot_be_shown_is_named(api: Api, field: str, time: str) -> None:
+    answer = send(api, told(status="resolved") | {field: time}, told("Other"))
+    assert answer["stored"] == 1
+    assert field in answer["rejected"][0]["reason"]
+    assert [alert["alert_type"] for alert in listed(api)] == ["Other"]
 
 
 def test_what_cannot_be_stored_is_to_be_sent_again(make_api: Callable[..., Api]) -> None:
@@ -113,8 +124,32 @@ def test_to_acknowledge_is_noted_with_who_until_when_and_why(api: Api) -> None:
 
 
 @pytest.mark.parametrize("what", ["resolve", "acknowledge"])
-def test_an_alert_that_nobody_heard_of_is_404(api: Api, what: str) -> None:
-    assert post(api, what, alert_id="none").status_code == 404
+@pytest.mark.parametrize("alert_id", ["none", "a\0"])
+def test_an_alert_that_nobody_heard_of_is_404(any_api: Api, what: str, alert_id: str) -> None:
+    assert post(any_api, what, alert_id=alert_id).status_code == 404
+
+
+def test_who_looks_after_an_alert_may_say_what_a_database_refuses(any_api: Api) -> None:
+    send(any_api, told())
+    [alert] = listed(any_api)
+    any_api.by = Principal("key\0", frozenset({"admin"}))
+    assert post(any_api, "acknowledge", alert_id=alert["id"], comment="a\0b").status_code == 200
+    assert post(any_api, "resolve", alert_id=alert["id"]).status_code == 200
+    [alert] = listed(any_api)
+    assert (alert["comment"], alert["acknowledged_by"]) == ("a\ufffdb", "key\ufffd")
+
+
+def test_to_acknowledge_again_without_a_comment_keeps_what_was_said(any_api: Api) -> None:
+    send(any_api, told())
+    [alert] = listed(any_api)
+    for said, kept in (
+        ({}, ""),
+        ({"comment": "mine"}, "mine"),
+        ({}, "mine"),
+        ({"comment": "still mine"}, "still mine"),
+    ):
+        assert post(any_api, "acknowledge", alert_id=alert["id"], **said).status_code == 200
+        assert listed(any_api)[0]["comment"] == kept
 
 
 def test_alerts_about_the_exporter_and_alerts_that_are_over_are_not_acknowledged(api: Api) -> None:

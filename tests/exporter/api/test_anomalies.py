@@ -4,16 +4,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from exporter.access.principal import Principal
+from exporter.anomalies.events import Event
 from exporter.anomalies.service import AnomalyService
 from exporter.api import models
 from exporter.api.anomalies import baselines, router
 from exporter.config import Config, Storage
-from exporter.config.anomalies import AnomalyQuery, LearnedNormal, PrometheusServer
+from exporter.config.anomalies import AnomalyQuery, Context, LearnedNormal, PrometheusServer
 from exporter.history.recorder import Recorder
 from tests.exporter.anomalies.conftest import NOW, Recorded, daily, run
 from tests.exporter.api.test_models import Registry
@@ -127,6 +129,24 @@ def test_what_was_found_elsewhere_is_taken(client: TestClient) -> None:
         assert client.post("/api/v1/anomalies", json={**told, **wrong}).status_code == 422
 
 
+@pytest.mark.parametrize("path", ["/api/v1/anomalies", "/api/v1/events"])
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        *((body, 422) for body in (b"", b"{", b"[]", b"{}", b"\xff", b"[" * 100_000, b'{"kind": "\\ud800"}')),
+        (b" " * 300_000, 413),
+    ],
+)
+def test_what_is_no_report_is_refused_whatever_it_is(client: TestClient, path: str, body: bytes, status: int) -> None:
+    for headers in ({}, {"content-type": "application/json"}, {"content-type": "text/plain"}):
+        assert client.post(path, content=body, headers=headers).status_code == status
+
+
+def test_a_field_that_is_wrong_is_named(client: TestClient) -> None:
+    detail = client.post("/api/v1/events", json={"kind": "deployment", "duration_seconds": -1}).json()["detail"]
+    assert [problem["loc"] for problem in detail] == [["body", "duration_seconds"]]
+
+
 def test_baselines_are_listed_trained_and_rolled_back(client: TestClient, service: AnomalyService) -> None:
     load, empty = client.get("/api/v1/models").json()["models"]
     assert (load["id"], load["kind"], load["ready"], load["series"], load["error"]) == (
@@ -206,3 +226,71 @@ def test_a_key_for_some_models_sees_no_series(service: AnomalyService) -> None:
         assert client.get("/api/v1/anomalies").status_code == 403
         assert client.get("/api/v1/models").json() == {"models": [], "total": 0}
         assert client.get("/health").status_code == 200
+
+
+def test_health_names_a_context_that_cannot_be_read(service: AnomalyService, client: TestClient) -> None:
+    service.contexts.configure([Context(kind="broken", expr="sum(a")])
+    assert client.get("/api/v1/health/detailed").json()["contexts"] == [
+        {"kind": "broken", "status": "healthy", "error": None}
+    ]
+    service.contexts.read(Recorded(), np.array([NOW]), 60.0)
+    detailed = client.get("/api/v1/health/detailed").json()
+    assert detailed["services"]["anomalies"] == "degraded"
+    [context] = detailed["contexts"]
+    assert (context["kind"], context["status"]) == ("broken", "unhealthy")
+    assert context["error"].startswith("context broken: not PromQL: ")
+
+
+@pytest.mark.parametrize(
+    "until", [{"end": NOW + 900}, {"end": "2026-08-03T12:15:00Z"}, {"duration": "15m"}, {"duration_seconds": 900}]
+)
+@pytest.mark.parametrize("start", [{}, {"start": NOW}, {"timestamp": "2026-08-03T12:00:00Z"}])
+def test_an_event_lasts_as_it_was_told(
+    service: AnomalyService, client: TestClient, start: dict[str, Any], until: dict[str, Any]
+) -> None:
+    service._clock.now = NOW  # type: ignore[attr-defined]
+    answer = client.post("/api/v1/events", json={"kind": "campaign", **start, **until})
+    assert answer.status_code == 201
+    assert service.events.all() == [Event("campaign", NOW, NOW + 900)]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "key"),
+    [
+        ({"ends": NOW}, "ends"),
+        ({"duration": "soon"}, "duration"),
+        ({"duration": "8d"}, "duration"),
+        ({"end": NOW - 3600}, "end"),
+        ({"start": NOW, "end": NOW}, "end"),
+        ({"start": NOW, "timestamp": NOW}, "start"),
+        ({"end": NOW + 60, "duration": "15m"}, "duration"),
+    ],
+)
+def test_an_event_that_says_something_else_is_refused_by_its_key(
+    service: AnomalyService, client: TestClient, wrong: dict[str, Any], key: str
+) -> None:
+    answer = client.post("/api/v1/events", json={"kind": "campaign", **wrong})
+    detail = answer.json()["detail"]
+    named = detail.split(": ")[0] if isinstance(detail, str) else detail[0]["loc"][1]
+    assert (answer.status_code, named) == (422, key)
+    assert service.events.all() == []
+
+
+def test_a_bare_date_as_an_end_includes_that_day(client: TestClient) -> None:
+    def total(**span: str) -> int:
+        return int(client.get("/api/v1/anomalies", params=span).json()["total"])
+
+    assert total(start_date="2026-08-03", end_date="2026-08-03") == 1
+    assert total(start_time="2026-08-03", end_time="2026-08-03") == 1
+    assert total(start_date="2026-08-04") == total(end_date="2026-08-02") == 0
+    assert total(end_date="2026-08-03T00:00:00Z") == 0
+    days = {"start": "2026-08-03", "end": "2026-08-03"}
+    assert client.get("/api/v1/metrics/load/data", params=days).json()["series"][0]["points"]
+
+
+def test_a_step_is_a_duration_or_seconds(client: TestClient) -> None:
+    answers = [client.get(f"/api/v1/metrics/load/data?step={step}").json() for step in ("10m", "600", "600.0")]
+    assert answers[0] == answers[1] == answers[2]
+    assert answers[0]["step"] == 600
+    for wrong in ("soon", "0", "-5m", "inf", ""):
+        assert client.get(f"/api/v1/metrics/load/data?step={wrong}").status_code == 422

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 
+import pytest
 import requests
 
+from exporter.access import AccessError
 from exporter.config.yaml_lines import Problem
 from exporter.config_file import ConfigError
 from tests.exporter.conftest import Exporter
@@ -32,9 +34,12 @@ def test_a_reload_takes_over_the_configuration(serve: Serve) -> None:
     assert (answer.status_code, answer.json(), reloads) == (200, {"status": "success"}, [1])
 
 
-def test_a_reload_of_a_bad_configuration_says_what_is_wrong(serve: Serve) -> None:
+@pytest.mark.parametrize(
+    "error", [ConfigError([Problem("v.yml", 3, "models", "unknown key")]), AccessError("v.yml names /gone, of which")]
+)
+def test_a_reload_of_a_bad_configuration_says_what_is_wrong(serve: Serve, error: Exception) -> None:
     def fail() -> None:
-        raise ConfigError([Problem("v.yml", 3, "models", "unknown key")])
+        raise error
 
     answer = post_reload(serve(reload=fail))
     assert answer.status_code == 500

@@ -5,6 +5,7 @@ import io
 import time
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -97,8 +98,8 @@ def test_an_empty_stream_is_whole_too(api: Api) -> None:
 def test_sums_over_time_and_the_summary_are_those_of_the_minutes(api: Api) -> None:
     start = NOW // 3_600 * 3_600 - 3_600
     minutes = api.recorder.minutes
-    minutes.count("chat", start + 5, 10, errors=1, latencies=[0.2] * 10)
-    minutes.count("chat", start + 65, 10, latencies=[0.4] * 10)
+    minutes.count("chat", start + 5, 10, errors=1, latencies=[0.2] * 10, tokens=(7, 5), cost_dollars=0.25)
+    minutes.count("chat", start + 65, 10, latencies=[0.4] * 10, cost_dollars=0.5)
     minutes.count("fraud", start + 605, 20, errors=20)
     minutes.use("chat", start + 70, {"gpu_memory": 0.5})
     assert api.recorder.turn()
@@ -107,6 +108,11 @@ def test_sums_over_time_and_the_summary_are_those_of_the_minutes(api: Api) -> No
     assert [point["value"] for point in lines["error_rate"]] == [0.05]
     assert [point["value"] for point in lines["throughput"]] == [pytest.approx(20 / 300)]
     assert [point["value"] for point in lines["gpu_memory"]] == [0.5]
+    sums = {
+        name: [point["value"] for point in lines[name]] for name in ("tokens_input", "tokens_output", "cost_dollars")
+    }
+    assert sums == {"tokens_input": [7], "tokens_output": [5], "cost_dollars": [0.75]}
+    assert get(api, "metrics/aggregated", model_id="fraud")["aggregated_metrics"]["cost_dollars"] == []
     assert len(get(api, "metrics/aggregated", window="1m")["aggregated_metrics"]["throughput"]) == 3
     summary = get(api, "summary")
     assert (summary["total_requests"], summary["error_rate"]) == (40, 21 / 40)
@@ -163,3 +169,40 @@ def test_a_database_that_is_away_is_503_and_no_host_is_told(make_api: Callable[.
     answer = make_api("postgresql://nobody@127.0.0.1:1/none").http.get(f"/api/v1/{path}")
     assert (answer.status_code, answer.json()) == (503, {"detail": "the history cannot be reached"})
     assert answer.headers["retry-after"] == "30"
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        *(
+            (path, "model_id")
+            for path in ("queries/flagged", "metrics/inference", "metrics/drift", "metrics/aggregated")
+        ),
+        *((path, "model_id") for path in ("clients/alarms", "summary", "alerts")),
+        *(("queries/flagged", "client"), ("clients/alarms", "client"), ("clients/alarms", "level")),
+    ],
+)
+def test_a_filter_that_no_database_takes_is_refused_without_asking_one(
+    make_api: Callable[..., Api], path: str, name: str
+) -> None:
+    nowhere = make_api("postgresql://nobody@127.0.0.1:1/none")
+    answer = nowhere.http.get(f"/api/v1/{path}", params={name: "a\0b"})
+    assert answer.status_code == 422
+    assert name in answer.text
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    ["", "1", "_", "a_b", "1_", "nan_1", "inf_1", f"1_{2**63}", f"1_-{2**63 + 1}", "1_" + "9" * 5_000, "1\0_1"],
+)
+def test_a_cursor_of_no_answer_is_refused(any_api: Api, cursor: str) -> None:
+    for path in ("queries/flagged", "clients/alarms", "metrics/inference", "metrics/drift"):
+        answer = any_api.http.get(f"/api/v1/{path}", params={"cursor": cursor})
+        assert (answer.status_code, answer.json()) == (422, {"detail": "cursor: expected the next_cursor of an answer"})
+
+
+@pytest.mark.parametrize("text", ["a\ud800b", "é", "%", "'; --", "a" * 4_000])
+def test_a_filter_that_fits_nothing_finds_nothing(any_api: Api, text: str) -> None:
+    asked = quote(text, errors="surrogatepass")
+    answer = any_api.http.get(f"/api/v1/queries/flagged?client={asked}")
+    assert (answer.status_code, answer.json()["queries"]) == (200, [])

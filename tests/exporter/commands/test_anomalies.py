@@ -68,10 +68,44 @@ def test_days_are_a_number_above_zero(call: Call, days: str) -> None:
 
 def test_a_backtest_is_of_a_file_or_of_an_expression(call: Call, tmp_path: Path) -> None:
     expected = "vedette: expected a FILE.csv or --expr, one of the two\n"
-    assert call("backtest") == (1, expected)
-    assert call("backtest", "x.csv", "--expr", "up") == (1, expected)
+    assert call("backtest") == (2, expected)
+    assert call("backtest", "x.csv", "--expr", "up") == (2, expected)
+    for option in (("--days", "1"), ("--start", "2026-08-03"), ("--end", "2026-08-03"), ("--step", "5m")):
+        refused = f"vedette: {option[0]} is of --expr: a file is judged as a whole\n"
+        assert call("backtest", "x.csv", *option) == (2, refused)
     code, said = call("backtest", "--config", config(tmp_path, ""), "--expr", "x_total")
     assert (code, said) == (
         1,
         "vedette: --expr: x_total is a counter: expected rate(x_total[5m]), or increase, instead of its level\n",
     )
+
+
+def test_a_query_that_is_not_there_is_told_with_those_that_are(call: Call, tmp_path: Path) -> None:
+    file = config(tmp_path, "  queries: [{name: a, expr: up}, {name: b, expr: up}]\n")
+    expected = "vedette: no query of the name nope: there are a, b\n"
+    assert call("anomalies", "replay", "--config", file, "--query", "nope") == (1, expected)
+
+
+def test_a_query_whose_expression_cannot_be_learned_is_named_and_the_others_go_on(call: Call, tmp_path: Path) -> None:
+    file = config(tmp_path, "  queries: [{name: bad, expr: '42'}, {name: b, expr: up}]\n")
+    _, said = call("anomalies", "replay", "--config", file)
+    assert [line.split(": ")[0] for line in said.splitlines()] == ["bad", "b", "vedette"]
+
+
+@pytest.mark.parametrize("command", [("anomalies", "replay"), ("backtest", "--expr", "up")])
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (("--start", "2026-08-03", "--days", "3"), "expected --days or --start, not both"),
+        (("--start", "2026-08-03", "--end", "2026-08-02"), "--start: expected a time in the past, before --end"),
+        (("--start", "9998-08-03"), "--start: expected a time in the past, before --end"),
+        (("--start", "soon"), "'soon' is no time such as"),
+        (("--end", "1754222400"), "'1754222400' is no time such as"),
+    ],
+)
+def test_a_span_that_is_none_is_wrong_usage(
+    call: Call, tmp_path: Path, command: tuple[str, ...], options: tuple[str, ...], text: str
+) -> None:
+    file = config(tmp_path, "  queries: [{name: a, expr: up}]\n")
+    code, said = call(*command, "--config", file, *options)
+    assert (code, text in said, len(said.splitlines())) == (2, True, 1)

@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 from argparse import Namespace
@@ -50,6 +51,31 @@ def test_it_serves_until_it_is_told_to_stop_and_exits_0(run: Run, free_port: int
     assert (code, out) == (0, "")
     assert "Traceback" not in err
     assert f"127.0.0.1:{free_port}" in err
+
+
+def test_every_inference_is_in_the_minutes_of_the_history_once_after_a_kill(
+    run: Run, free_port: int, http: requests.Session, tmp_path: Path
+) -> None:
+    (tmp_path / "vedette.yml").write_text(f"models: [{{name: m}}]\nhistory: {{url: 'sqlite:///{tmp_path}/h.db'}}\n")
+    url = f"http://127.0.0.1:{free_port}"
+    sample = {"model_id": "m", "model_type": "llm", "latency": 20.0, "resource_usage": {"gpu_memory": 0.5}}
+
+    def serve_and_push(first: int, end: int) -> None:
+        process = run("serve", "--config.file=vedette.yml", f"--web.listen-address=127.0.0.1:{free_port}")
+        until_ready(http, url)
+        for number in range(first, first + 3):
+            answer = http.post(f"{url}/api/v1/metrics/inference", json=sample | {"request_id": f"r-{number}"})
+            assert answer.status_code == 201
+        assert http.post(f"{url}/detect", json={"model": "m", "input": "a", "output": [0.9, 0.1]}).status_code == 200
+        assert samples(http.get(f"{url}/metrics").text)['vedette_inferences_total{model="m"}'] == first + 4
+        process.signal(end)
+        assert process.finish()[0] == (0 if end == signal.SIGTERM else -end)
+
+    serve_and_push(0, signal.SIGKILL)
+    serve_and_push(4, signal.SIGTERM)
+    with sqlite3.connect(tmp_path / "h.db") as database:
+        [sums] = database.execute("select sum(queries), sum(latency_count), sum(gpu_memory_count) from vedette_rollups")
+    assert sums == (8, 6, 6)
 
 
 def test_a_sender_in_mid_body_does_not_keep_it_from_stopping(run: Run, free_port: int, http: requests.Session) -> None:
@@ -263,3 +289,39 @@ def test_counters_of_inferences_go_on_after_kill_9(run: Run, free_port: int, htt
     assert after['vedette_inferences_total{model="m"}'] == after['vedette_inference_duration_seconds_count{model="m"}']
     assert (after['vedette_inferences_total{model="m"}'], after['vedette_cost_dollars_total{model="m"}']) == (60, 0.06)
     assert after["vedette_counter_epoch_timestamp_seconds"] == before["vedette_counter_epoch_timestamp_seconds"]
+
+
+LEARNED = """anomalies:
+  prometheus: {url: http://127.0.0.1:9, retries: 0}
+  queries: [{name: good, expr: up}, {name: total, expr: 'sum(rate(foo[5m])'}, {name: answer, expr: '42'}]
+"""
+
+
+def test_expressions_that_cannot_be_learned_are_named_and_the_rest_is_served(
+    run: Run, free_port: int, http: requests.Session, tmp_path: Path
+) -> None:
+    (tmp_path / "v.yml").write_text(LEARNED)
+    url = f"http://127.0.0.1:{free_port}"
+    process = run("serve", "--config", str(tmp_path / "v.yml"), "--web.listen-address", f"127.0.0.1:{free_port}")
+    until_ready(http, url)
+    detailed: dict[str, dict[str, dict[str, str]]] = {}
+    while "unhealthy" not in (detailed.get("queries", {}).get("answer", {}).get("status") or ""):
+        detailed = http.get(f"{url}/api/v1/health/detailed").json()
+    process.signal(signal.SIGTERM)
+    code, _, err = process.finish()
+    assert code == 0
+    assert detailed["queries"]["total"]["error"].startswith("total: not PromQL: ")
+    assert f"{tmp_path}/v.yml:3: anomalies.queries[1].expr: total: not PromQL: " in err
+    assert f"{tmp_path}/v.yml:3: anomalies.queries[2].expr: answer: expected an expression that gives series" in err
+
+
+def test_the_check_calls_expressions_wrong_that_cannot_be_learned(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "v.yml").write_text(LEARNED)
+    code, _, err = run("check", "--config", str(tmp_path / "v.yml")).finish()
+    assert (code, [line.split(": ")[:3] for line in err.splitlines()]) == (
+        1,
+        [
+            [f"{tmp_path}/v.yml:3", "anomalies.queries[1].expr", "total"],
+            [f"{tmp_path}/v.yml:3", "anomalies.queries[2].expr", "answer"],
+        ],
+    )

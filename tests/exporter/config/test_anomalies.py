@@ -3,6 +3,7 @@
 import pytest
 
 from exporter.config.anomalies import LearnedNormal
+from exporter.config.yaml_lines import Problem
 from exporter.config_file import ConfigError, parse
 
 SERVER = "prometheus: {url: http://p:9090}"
@@ -43,8 +44,12 @@ MISTAKES = {
     "leave one of the two out",
     f"{SERVER}\nqueries:\n- {{name: a, expr: up}}\n- {{name: a, expr: up}}": "5: anomalies.queries[1].name: 'a' is "
     "already the name of queries[0]",
-    f"{SERVER}\nqueries:\n- {{name: a, expr: x_total}}": "4: anomalies.queries[0].expr: x_total is a counter: expected "
-    "rate(x_total[5m]), or increase, instead of its level",
+    f"{SERVER}\nqueries:\n- {{name: a, expr: x_total}}": "4: anomalies.queries[0].expr: a: x_total is a counter: "
+    "expected rate(x_total[5m]), or increase, instead of its level",
+    f"{SERVER}\nqueries:\n- {{name: a, expr: scalar(up)}}": "4: anomalies.queries[0].expr: a: expected an expression "
+    "that gives series, got a scalar; vector(…) makes a series of it",
+    f"{SERVER}\ncontexts: [{{kind: d, expr: '1'}}]": "3: anomalies.contexts[0].expr: context d: expected an expression "
+    "that gives series, got a scalar; vector(…) makes a series of it",
     f"{SERVER}\nqueries:\n- {{name: a, expr: up, step: 30s}}": "4: anomalies.queries[0].step: expected whole "
     "seconds and at least 1m, got 30 s",
     f"{SERVER}\nqueries:\n- {{name: a, expr: up, group: g}}\n- {{name: b, expr: up, group: g, step: 5m}}": "5: "
@@ -75,3 +80,23 @@ def test_each_mistake_names_its_line_and_key(text: str) -> None:
     with pytest.raises(ConfigError) as error:
         read(text)
     assert [str(problem) for problem in error.value.problems] == [f"v.yml:{MISTAKES[text]}"]
+
+
+def test_an_expression_that_cannot_be_learned_is_the_fault_of_its_query_alone() -> None:
+    text = f"anomalies:\n  {SERVER}\n  queries:\n  - {{name: good, expr: up}}\n  - {{name: bad, expr: '42'}}"
+    told: list[Problem] = []
+    config = parse(text, "v.yml", {}, told.append)
+    assert [query.name for query in config.anomalies.queries] == ["good", "bad"]
+    assert [str(problem) for problem in told] == [
+        "v.yml:5: anomalies.queries[1].expr: bad: expected an expression that gives series, got a scalar; vector(…) "
+        "makes a series of it"
+    ]
+
+
+def test_what_is_wrong_elsewhere_is_no_less_wrong_for_it() -> None:
+    text = f"anomalies:\n  {SERVER}\n  lag: 0\n  queries: [{{name: bad, expr: '42'}}]"
+    told: list[Problem] = []
+    with pytest.raises(ConfigError) as error:
+        parse(text, "v.yml", {}, told.append)
+    assert [problem.key for problem in error.value.problems] == ["anomalies.lag", "anomalies.queries[0].expr"]
+    assert told == []

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 
+from msgspec.structs import replace
+
 from detectors import Query
 from exporter.drift.exposition import TOP, lines
 from exporter.drift.judge import DriftJudge
 from exporter.models import label_value
-from tests.exporter.drift.conftest import see, table
+from tests.exporter.drift.conftest import QUICK, see, table
 
 Build = Callable[..., DriftJudge]
 
@@ -35,6 +37,12 @@ def test_a_window_is_exposed_with_the_features_that_moved_most(judge: Build) -> 
     assert value(warm, "reference_info", source="first", reference_version="1") == 1
     assert value(warm, "drift_last_window_timestamp_seconds") == 40.0
     assert value(warm, "warm_up_ratio", detector="drift") == 1
+
+
+def test_the_version_of_a_reference_is_shown_in_characters_that_are_safe_in_messages(judge: Build) -> None:
+    warm = judge(replace(QUICK, reference=replace(QUICK.reference, version="<b>\n")))
+    see(warm, table(1, 300))
+    assert value(warm, "reference_info", source="first", reference_version="_b__") == 1
 
 
 def test_few_features_are_shown_under_safe_names_and_none_twice(judge: Build) -> None:

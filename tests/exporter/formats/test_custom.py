@@ -25,6 +25,8 @@ def test_one_or_an_array_is_taken_with_its_labels_in_order_and_made_safe():
     [
         ({"name": "Hits"}, "name: expected `str` matching regex"),
         ({"name": "1"}, "name: expected `str` matching regex"),
+        ({"name": "hits_total"}, "name: hits_total ends as the series of a counter or histogram do: _total, _bucket"),
+        ({"name": "lat_count", "kind": "gauge"}, "name: lat_count ends as the series of a counter or histogram do"),
         ({"kind": "summary"}, "kind: expected one of gauge, counter, histogram"),
         ({"value": -1}, "value: a counter grows by 0 or more"),
         ({"value": "1"}, "value: expected `float`, got `str`"),

@@ -59,7 +59,7 @@ def test_a_field_that_is_missing_is_named(field):
         ({"error_rate": 1.5}, "error_rate: expected `float` <= 1.0"),
         ({"throughput": -3}, "throughput: expected `float` >= 0.0"),
         ({"resource_usage": {"cpu_usage": 80}}, "resource_usage.cpu_usage: expected `float` <= 1.0"),
-        ({"tags": {"a": [1]}}, "tags[...]: expected `bool | float | str | null`, got `array`"),
+        ({"tags": {"a": [1]}}, "tags[...]: expected `bool | int | float | str | null`, got `array`"),
         ({"cost_dollars": -0.1}, "cost_dollars: expected `float` >= 0.0"),
         ({"tokens": {"input": 1.5}}, "tokens.input: expected `int`, got `float`"),
     ],
@@ -93,3 +93,9 @@ def test_the_instance_is_the_field_else_the_tag():
         decode(LEAST | more)[0].pushed_by
         for more in ({}, {"tags": {"instance": "gpu-1"}}, {"instance": "a", "tags": {"instance": "b"}}, {"tags": None})
     ] == ["", "gpu-1", "a", ""]
+
+
+@pytest.mark.parametrize("value", [1, 1.5, True, None, "1"])
+def test_a_tag_comes_back_as_it_was_given(value):
+    given = decode(LEAST | {"tags": {"n": value}})[0].tags["n"]
+    assert (given, type(given)) == (value, type(value))

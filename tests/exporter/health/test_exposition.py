@@ -58,3 +58,12 @@ def test_two_clients_that_become_one_label_are_added_up(serve):
     for number, client in enumerate(("a b", "a_b")):
         exporter.measure(SAMPLE | {"model_id": "default", "request_id": f"r{number}", "client": client})
     assert exporter.page()['vedette_top_client_queries{client="a_b",model="default"}'] == 2
+
+
+def test_tokens_of_a_model_of_pictures_are_shown_once_there_are_any(serve, config):
+    exporter = serve(config(models=(Model(name="m", modality="image"),)))
+    assert not any(name.startswith("vedette_tokens_total") for name in exporter.page())
+    assert exporter.measure(SAMPLE | {"model_type": "cv", "tokens": {"input": 100, "output": 50}}).status_code == 201
+    page = exporter.page()
+    assert page['vedette_tokens_total{direction="input",model="m"}'] == 100
+    assert page['vedette_tokens_total{direction="output",model="m"}'] == 50

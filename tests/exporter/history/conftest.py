@@ -9,20 +9,10 @@ from exporter.config import Config, History, Storage
 from exporter.history.database import Database
 from exporter.history.recorder import Recorder, open_database
 from tests.exporter.conftest import Clock
-from tests.exporter.history.postgres import NotToBeHad, Postgres
+from tests.exporter.history.postgres import Postgres
 
 NOW = 1_700_000_000.0
 Settings = Callable[..., Config]
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
-    try:
-        server = Postgres()
-    except NotToBeHad as error:
-        pytest.skip(f"PostgreSQL cannot be started: {error}")
-    yield server
-    server.remove()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

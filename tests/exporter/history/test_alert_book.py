@@ -55,6 +55,12 @@ def test_what_alertmanager_no_longer_holds_is_over(book: AlertBook) -> None:
     assert book.get(alert("A").id).resolved_at == NOW + 10  # type: ignore[union-attr]
 
 
+def test_it_knows_which_alerts_that_fire_are_those_of_others(book: AlertBook) -> None:
+    others = [alert("DiskFull"), alert("VedetteWatchdog", severity="none"), alert("Vedette")]
+    book.hear([*others, alert("VedetteExporterDown", category="self"), alert("Over", firing=False)])
+    assert book.firing_of_others() == {one.id for one in others}
+
+
 def test_an_alert_that_fires_again_after_it_was_told_to_be_over_fires(book: AlertBook) -> None:
     book.hear([alert(firing=False)])
     book.reconcile([alert(time=NOW + 10)], NOW + 10)

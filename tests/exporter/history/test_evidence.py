@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from exporter.history.evidence import MAX_CHARACTERS, content_of, redacted
+from exporter.history.evidence import MAX_CHARACTERS, content_of, error_of, redacted
 
 
 def test_nothing_is_kept_unless_it_is_asked_for() -> None:
@@ -48,3 +48,16 @@ def test_a_run_without_end_is_gone_through_once(run: str) -> None:
 )
 def test_other_inputs_are_kept_as_data_or_by_what_they_measure(value: object, kept: str) -> None:
     assert content_of(value, "full") == kept
+
+
+@pytest.mark.parametrize(
+    ("evidence", "kept"),
+    [
+        ("none", "timeout"),
+        ("redacted", "timeout: timed out on <email>, card <number>"),
+        ("full", "timed out on bob@example.com, card 4111 1111"),
+    ],
+)
+def test_of_an_error_its_word_is_kept_and_as_much_of_its_text_as_of_a_query(evidence, kept):
+    assert error_of("timed out on bob@example.com, card 4111 1111", evidence) == kept
+    assert len(error_of("timed out " + "x " * 500, evidence)) <= 256

@@ -48,3 +48,19 @@ def test_what_inferences_used_is_added_to_their_minute() -> None:
     [row] = minutes.take()
     assert (row.queries, row.gpu_memory_sum, row.gpu_memory_count) == (1, pytest.approx(1.2), 2)
     assert (row.cpu_usage_sum, row.cpu_usage_count, row.memory_usage_count) == (0.4, 1, 0)
+
+
+def test_what_was_not_taken_goes_on_elsewhere_and_adds_up() -> None:
+    before, minutes = Minutes(), Minutes()
+    before.count("chat", 1.0, 3, flagged=1, errors=1, latencies=[0.1, 0.2], tokens=(5, 7), cost_dollars=0.5)
+    before.use("chat", 2.0, {"gpu_memory": 0.5})
+    minutes.count("chat", 3.0, 2, latencies=[0.3], tokens=(1, 0))
+    minutes.use("chat", 3.0, {"gpu_memory": 0.7})
+    minutes.add(before.dump())
+    [row] = minutes.take()
+    assert (row.time, row.queries, row.flagged, row.errors, row.latency_count) == (0, 5, 1, 1, 3)
+    assert merged([row.latencies]).buckets == Sketch([0.1, 0.2, 0.3]).buckets
+    assert row.latency_sum == pytest.approx(0.6)
+    assert (row.tokens_input, row.tokens_output, row.cost_dollars) == (6, 7, 0.5)
+    assert (row.gpu_memory_sum, row.gpu_memory_count, row.cpu_usage_count) == (pytest.approx(1.2), 2, 0)
+    assert [row.queries for row in before.take()] == [3]

@@ -38,7 +38,7 @@ class Watched:
         self.recorder = Recorder(config)
         self.pipeline = Pipeline(Models(config), 10_000, 1 << 30)
         self.pipeline.on_judged = Judged(self.recorder, self.growth, "none", 100, shown)
-        self.pipeline.noticed = Noticed(self.recorder, self.growth, shown)
+        self.pipeline.noticed = Noticed(self.recorder, self.growth, shown=shown)
         self.pipeline.models.worker.on_looked = self.pipeline.noticed.drift
 
     def growth(self, label: str) -> Growth:
@@ -172,9 +172,17 @@ def test_a_sample_is_recorded_with_all_that_it_tells_and_nothing_else(config: Bu
     names = ("client", "first_token_seconds", "tokens_input", "tokens_output", "cost_dollars", "error")
     used = ("gpu_memory", "cpu_usage", "memory_usage")
     assert {getattr(bare, name) for name in names + used} == {None}
-    assert [getattr(told, name) for name in names] == [None, 0.05, 3, 4, 0.5, "late"]
+    assert [getattr(told, name) for name in names] == [None, 0.05, 3, 4, 0.5, "other"]
     assert [getattr(told, name) for name in used] == [0.5, 0.25, 0.75]
     assert (told.tags, told.latency_seconds, told.model_type, told.request_id) == ({"team": "x"}, 0.25, "llm", "full")
+
+
+def test_what_a_sample_costs_by_the_prices_is_recorded_with_it(config: Build) -> None:
+    watched = Watched(config(models=(Model(name="m", prices=Prices(request=0.25, output_token=0.125)),)))
+    body = b'{"model_id":"m","model_type":"llm","request_id":"a","latency":250,"tokens":{"input":3,"output":2}}'
+    watched.measure("inference", *inference.decode(body, Limits()))
+    [row] = watched.rows("inference")
+    assert row.cost_dollars == 0.5
 
 
 def test_a_report_from_elsewhere_is_recorded_under_its_key(config: Build) -> None:

@@ -22,6 +22,7 @@ from exporter.history.schema import TABLES
 from tests.exporter.conftest import Clock
 from tests.exporter.history.conftest import NOW, Settings, Ticks
 from tests.exporter.history.postgres import Postgres
+from tests.stack.processes import eventually
 
 
 def sample(number: int = 0, model: str = "chat") -> InferenceSample:
@@ -67,6 +68,67 @@ def test_a_row_that_cannot_be_made_is_counted_and_the_others_are_written(recorde
     assert ids(recorder) == ["1", "2"]
     assert recorder.dropped["invalid"] == 2
     assert recorder.written["inference"] == 2
+
+
+def queries_by_minute(recorder: Recorder) -> dict[float, int]:
+    table = TABLES["rollups"]
+    with recorder.database().read() as connection:
+        rows = connection.execute(select(table.c.time, func.sum(table.c.queries)).group_by(table.c.time))
+        return {time: int(queries) for time, queries in rows}
+
+
+def test_minutes_that_were_not_written_when_the_process_was_killed_are_counted_after_it(settings: Settings) -> None:
+    minute = NOW // 60 * 60
+    killed, clock = Recorder(settings(), Clock(NOW)), Clock(NOW + 300)
+    killed.minutes.count("chat", minute, 3)
+    snapshot = killed.dump()
+    killed.minutes.count("chat", minute + 60, 4)
+    recorder = Recorder(settings(), clock)
+    recorder.load(snapshot)
+    recorder.replaying = True
+    recorder.minutes.count("chat", minute + 60, 4)  # judged again
+    assert recorder.add("inference", sample())
+    assert [row["queries"] for row in recorder.dump()] == [3, 4]
+    recorder.start()
+    eventually("they are written", lambda: recorder.written["rollups"] == 2)
+    assert queries_by_minute(recorder) == {minute: 3, minute + 60: 4}
+    assert recorder.written["inference"] == 0  # it was recorded before
+    assert recorder.dump() == []
+    assert recorder.stop(5)
+
+
+def test_minutes_that_were_written_after_the_last_snapshot_are_not_counted_again(settings: Settings) -> None:
+    minute, clock = NOW // 60 * 60, Clock(NOW)
+    killed = Recorder(settings(), clock)
+    killed.minutes.count("chat", minute, 3)
+    snapshot = killed.dump()
+    killed.minutes.count("chat", minute, 2)
+    clock.now += 120
+    assert killed.turn()
+    recorder = Recorder(settings(), clock)
+    recorder.load(snapshot)
+    recorder.minutes.count("chat", minute, 2)  # judged again, as are those of a model that is not written
+    recorder.minutes.count("fraud", minute, 1)
+    recorder.start()
+    eventually("the other model is written", lambda: recorder.written["rollups"] == 1)
+    assert recorder.stop(5)
+    assert queries_by_minute(killed) == {minute: 6}
+    killed.stop(0)
+
+
+def test_minutes_of_before_wait_until_the_database_can_be_asked(settings: Settings, monkeypatch: pytest.MonkeyPatch):
+    recorder = Recorder(settings(), Clock(NOW + 300))
+    before = Recorder(settings(), Clock(NOW))
+    before.minutes.count("chat", NOW, 3)
+    recorder.load(before.dump())
+    with monkeypatch.context() as away:
+        away.setattr("exporter.history.reads.rolled_up", lambda *_: (_ for _ in ()).throw(SQLAlchemyError("away")))
+        assert not recorder.turn()
+    assert [row["queries"] for row in recorder.dump()] == [3]
+    assert recorder.turn()
+    assert recorder.turn()
+    assert recorder.written["rollups"] == 1
+    recorder.stop(0)
 
 
 def test_minutes_are_written_once_they_are_over(settings: Settings) -> None:

@@ -29,6 +29,17 @@ def test_thresholds_are_there_for_every_exposed_model(config: Build, expose: Any
     assert 'model_silence_threshold_seconds{model="a"}' not in found
 
 
+@pytest.mark.parametrize(
+    ("version", "shown"),
+    [("", ""), ("2026.1", "2026.1"), ("<script>", "_script_"), ("a\n\0b", "a__b"), ("v" * 200, "v" * 128)],
+)
+def test_the_version_of_a_model_is_shown_in_characters_that_are_safe_in_messages(
+    config: Build, expose: Any, version: str, shown: str
+) -> None:
+    found = page(expose(config(models=(Model(name="a", version=version),))))
+    assert found[f'model_info{{modality="auto",model="a",stage="",version="{shown}"}}'] == 1
+
+
 def test_what_was_judged_is_on_the_page(config: Build, expose: Any) -> None:
     exposed = expose(config())
     judge(exposed, Query("a", UNSURE, client="c"), Query("b", SURE), Query("c"), received=999_999.5)
