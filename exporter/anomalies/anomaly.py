@@ -9,7 +9,8 @@ class Anomaly(msgspec.Struct, kw_only=True):
     """An incident. time: its first point above the line; the values are those of its worst point, at `worst_at`.
 
     live: False for what was found only afterwards, while points were caught up with: nobody was alerted.
-    confirmed: what people said of it; None before they did.
+    confirmed: what people said of it; None before they did. dismissed: they said no while it lasted, and its points are
+    odd still: they open no other one.
     """
 
     id: str
@@ -31,6 +32,7 @@ class Anomaly(msgspec.Struct, kw_only=True):
     context: str = ""
     source: Literal["found", "reported"] = "found"
     live: bool = True
+    dismissed: bool = False
     confirmed: bool | None = None
     confirmed_by: str | None = None
     confirmed_at: float | None = None

@@ -1,14 +1,14 @@
 """What is known of the learned series as metrics, and once more with the series' own labels."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 
 from prometheus_client.core import Metric
 from prometheus_client.samples import Sample
 
 from exporter.anomalies.blocks import READ_REASONS, SKIP_REASONS
 from exporter.anomalies.course import Judged
-from exporter.anomalies.groups import Place
+from exporter.anomalies.groups import Member, Place
 from exporter.anomalies.learning import described
 from exporter.anomalies.log import AnomalyLog
 from exporter.anomalies.series import WatchedSeries
@@ -31,14 +31,17 @@ HELP = {family.name: family.help for family in FAMILIES}
 BUDGET_SECONDS = 7 * DAY
 
 
-def of_query(query: WatchedQuery, log: AnomalyLog, now: float) -> Iterator[Block]:
-    """The query's own numbers, and the gauges of its series: each whole or not at all on a page that is full."""
+def of_query(query: WatchedQuery, log: AnomalyLog, now: float, odd: Container[Member] = ()) -> Iterator[Block]:
+    """The query's own numbers, and the gauges of its series: each whole or not at all on a page that is full.
+
+    odd: members of groups in alarm, whose names are told as well.
+    """
     with query.lock:
         yield _of_query(query, log, now)
         block, silence = Block(), query.config.silence_seconds
         for one in query.series.values():
             if one.is_seen(now, silence) and one.last is not None:
-                _of_series(block, query.config.name, one, one.last)
+                _of_series(block, query.config.name, one, one.last, Member(query.config.name, one.id) in odd)
         yield block
 
 
@@ -126,12 +129,13 @@ def _of_query(query: WatchedQuery, log: AnomalyLog, now: float) -> Block:
     return block
 
 
-def _of_series(block: Block, query: str, one: WatchedSeries, last: Judged) -> None:
+def _of_series(block: Block, query: str, one: WatchedSeries, last: Judged, is_odd: bool) -> None:
     labels = {"query": query, "series": one.id}
     for name, value in _gauges(last):
         block.add(name, value, labels)
-    if one.alarm.is_open:
+    if one.alarm.is_open or is_odd:
         block.add("anomaly_series_info", 1, {**labels, "name": shown(one.labels)})
+    if one.alarm.is_open:
         for component, share in one.shares.items():
             if share > 0:
                 block.add("anomaly_component_ratio", share, {**labels, "component": component})

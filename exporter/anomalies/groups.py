@@ -1,5 +1,6 @@
 """Several metrics together: the members of a group that share an instance, judged by how they deviate at once."""
 
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -14,7 +15,7 @@ from exporter.anomalies.blocks import Points, series_id
 from exporter.anomalies.course import Judged
 from exporter.anomalies.series import WatchedSeries
 from exporter.anomalies.watched import WatchedQuery
-from exporter.config.anomalies import SeverityLevels
+from exporter.config.anomalies import DAY, SeverityLevels
 
 #: residuals that a group is learned from, the newest, and how many there have to be
 LEARNED_POINTS, LEAST_POINTS = 10_080, 500
@@ -34,11 +35,14 @@ class Member(NamedTuple):
 
 
 class Place:
-    """The members of a group that share a label's value, their last residuals, and how these belong together."""
+    """The members of a group that share a label's value, their last residuals, and how these belong together.
 
-    def __init__(self, members: Mapping[Member, Points | None]) -> None:
+    window: seconds that a point of theirs looks back on.
+    """
+
+    def __init__(self, members: Mapping[Member, Points | None], window: float = 0.0) -> None:
         self.members = tuple(members)
-        self.alarm = Alarm()
+        self.alarm = Alarm(window)
         self.score = float("nan")
         self.shares: dict[Member, float] = {}
         self.last_time = -np.inf
@@ -88,22 +92,43 @@ class Groups:
     def __init__(self, label: str, severity: SeverityLevels, record: Callable[[Anomaly], None]) -> None:
         self._label, self._severity, self._record = label, severity, record
         self._places: dict[str, dict[str, Place]] = {}
+        #: held while an incident begins, changes or ends
+        self._lock = threading.Lock()
 
-    def take(self, group: str, queries: Iterable[WatchedQuery], time: float, points: Mapping[Member, Judged]) -> None:
+    def take(self, group: str, queries: Sequence[WatchedQuery], time: float, points: Mapping[Member, Judged]) -> None:
         """Judge the live points of one time of all the queries of a group."""
         known = self._places.setdefault(group, {})
+        window = max((query.window for query in queries), default=0.0)
         for value, members in self._members(queries).items():
+            if not any(member in points for member in members):  # its machine is gone
+                continue
             place = known.get(value)
             if place is None or set(place.members) != set(members):
                 if place is not None:
                     self._end(place, place.last_time)
-                place = known[value] = Place(members)
+                place = known[value] = Place(members, window)
             if time > place.last_time:
-                self._note(group, value, place, place.take(time, points), time)
-        for value in list(known):
-            if time - known[value].last_time > 86_400:
-                self._end(known[value], known[value].last_time)
+                with self._lock:
+                    self._note(group, value, place, place.take(time, points), time)
+
+    def end_vanished(self, group: str, until: float, silence: float) -> None:
+        """End the incidents of places without a point for so long; what is gone for a day is forgotten."""
+        known = self._places.get(group, {})
+        for value, place in list(known.items()):
+            if until - place.last_time >= silence:
+                with self._lock:
+                    self._end(place, place.last_time)
+                    place.alarm.reset()
+            if until - place.last_time > DAY:
                 del known[value]
+
+    def dismiss(self, group: str, incident: str) -> None:
+        """People said that this is none: if it lasts it ends at once, and what is left of it opens no other one."""
+        for place in self.places(group).values():
+            with self._lock:
+                if place.found is not None and place.found.id == incident:
+                    self._end(place, place.last_time)
+                    place.alarm.dismiss()
 
     def _note(self, group: str, value: str, place: Place, change: Change | None, time: float) -> None:
         """Record that an incident began, that it became worse, or that it has ended."""
@@ -144,6 +169,11 @@ class Groups:
     def places(self, group: str) -> dict[str, Place]:
         """The places of a group by their value of the label."""
         return dict(self._places.get(group, {}))
+
+    def odd(self) -> set[Member]:
+        """The members of all places whose incident lasts."""
+        places = [place for group in list(self._places) for place in self.places(group).values()]
+        return {member for place in places if place.alarm.is_open for member in place.members}
 
     def moved_with(self, group: str, member: Member) -> list[Member]:
         """The other members that moved with this one."""

@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 FORMAT = "vedette baselines 1"
 SUFFIX = ".baselines"
 LENGTH_BYTES = 4
+#: beside the versions of a query: which of them people went back to
+CHOSEN = "chosen.json"
 #: of one series, unpacked; what is larger is not ours
 LARGEST_SERIES = 64 << 20
 
@@ -44,6 +46,13 @@ class Heading(msgspec.Struct):
     learned_at: float
     seconds: float
     series: int
+
+
+class Chosen(msgspec.Struct, frozen=True):
+    """A version that people went back to, and when."""
+
+    version: str
+    at: float
 
 
 class Unusable(ValueError):
@@ -69,8 +78,22 @@ class Kept:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
+        (folder / CHOSEN).unlink(missing_ok=True)
         for old in self._paths(query.name)[: -self._versions]:
             old.unlink(missing_ok=True)
+
+    def choose(self, name: str, version: str, now: float) -> None:
+        """Note that people went back to a version: it holds until another one is saved. Raises OSError."""
+        path = self._of(name) / CHOSEN
+        temporary = path.with_suffix(".tmp")
+        temporary.write_bytes(msgspec.json.encode(Chosen(version, now)))
+        os.replace(temporary, path)
+
+    def chosen(self, name: str) -> Chosen | None:
+        """The version that people went back to; None where they did not."""
+        with contextlib.suppress(OSError, msgspec.MsgspecError):
+            return msgspec.json.decode((self._of(name) / CHOSEN).read_bytes(), type=Chosen)
+        return None
 
     def versions(self, name: str) -> list[str]:
         """The versions that are there, the newest last."""
@@ -90,9 +113,10 @@ class Kept:
             raise Unusable(f"{path}: {len(series)} series instead of {heading.series}: it was cut off")
         return Trained(version, series, heading.until, heading.learned_at, heading.seconds)
 
-    def newest(self, query: ResolvedQuery) -> Trained | None:
-        """The newest version that can be used; None without one."""
-        for version in reversed(self.versions(query.name)):
+    def current(self, query: ResolvedQuery) -> Trained | None:
+        """The version that people went back to, else the newest one, of those that can be used; None without one."""
+        chosen, versions = self.chosen(query.name), self.versions(query.name)
+        for version in ([chosen.version] if chosen and chosen.version in versions else []) + versions[::-1]:
             try:
                 return self.load(query, version)
             except Unusable as error:

@@ -69,8 +69,9 @@ class AnomalyLog:
         return said
 
     def lasting(self, metric: str | None = None) -> list[Anomaly]:
-        """The incidents that have not ended, of one query or of all."""
-        return [one for one in self.newest_first() if one.ended_at is None and metric in (None, one.metric)]
+        """The incidents that have not ended, or whose points are still odd, of one query or of all."""
+        lasting = [one for one in self.newest_first() if one.ended_at is None or one.dismissed]
+        return [one for one in lasting if metric in (None, one.metric)]
 
     def newest_first(self) -> list[Anomaly]:
         """All, those that began last first."""
@@ -150,6 +151,6 @@ def _keep_verdict(anomaly: Anomaly, known: Anomaly | None) -> None:
         return
     # a restart finds once more what people were told of before
     anomaly.live = anomaly.live or (known.live and known.source == "found")
-    if anomaly.confirmed is None:
+    if known.confirmed_at is not None and (anomaly.confirmed_at is None or known.confirmed_at > anomaly.confirmed_at):
         anomaly.confirmed, anomaly.confirmed_by = known.confirmed, known.confirmed_by
         anomaly.confirmed_at = known.confirmed_at

@@ -5,13 +5,17 @@ from typing import NamedTuple
 
 import numpy as np
 
+from exporter.anomalies import events
 from exporter.anomalies.anomaly import Anomaly
-from exporter.anomalies.blocks import Labels, Points, ReadError, floor
+from exporter.anomalies.blocks import Labels, Points, ReadError, chunks, floor
 from exporter.anomalies.course import Judged
+from exporter.anomalies.events import Event
 from exporter.anomalies.groups import Groups, Member
 from exporter.anomalies.learning import Source, learn
 from exporter.anomalies.log import AnomalyLog
-from exporter.anomalies.watched import WatchedQuery, ordinary_times
+from exporter.anomalies.prometheus import CHUNK_POINTS
+from exporter.anomalies.series import ORDINARY
+from exporter.anomalies.watched import ContextsOf, WatchedQuery
 from exporter.config.anomalies import DAY, LearnedNormal, ResolvedQuery
 from exporter.promql import window
 
@@ -50,6 +54,7 @@ class _Lived(NamedTuple):
 
     watched: WatchedQuery
     known: Past
+    contexts: ContextsOf
 
 
 def replay(
@@ -59,12 +64,15 @@ def replay(
     days: float,
     now: float,
     progress: Callable[[float], None] = lambda done: None,
+    told: Sequence[Event] = (),
 ) -> list[Anomaly]:
-    """What the query would have found in the last days, the oldest first. Events are left out.
+    """What the query would have found in the last days, the oldest first.
 
-    progress: told the share that is done. Raises ReadError, also where the past has too few points to learn from.
+    The contexts of the configuration hold as they would have. told: events that hold beside them. progress: told the
+    share that is done. Raises ReadError, also where the past has too few points to learn from, or a context cannot be
+    read.
     """
-    found = replay_together([query], config, source, days, now, progress)
+    found = replay_together([query], config, source, days, now, progress, told)
     for error in found.errors.values():
         raise error
     return found.anomalies
@@ -77,6 +85,7 @@ def replay_together(
     days: float,
     now: float,
     progress: Callable[[float], None] = lambda done: None,
+    told: Sequence[Event] = (),
 ) -> Found:
     """The same for queries of one step, such as those of a group: its incidents are found as well."""
     log, errors, lived = AnomalyLog(), {}, []
@@ -86,10 +95,11 @@ def replay_together(
     for query in queries:
         try:
             known = _read(query, config, source, begin, end, now)
+            names = _contexts(query, config, source, begin, end, told)
         except ReadError as error:
             errors[query.name] = error
             continue
-        lived.append(_Lived(WatchedQuery(query, window(query.expr), config.history_step, log.put), known))
+        lived.append(_Lived(WatchedQuery(query, window(query.expr), config.history_step, log.put), known, names))
     groups, failed = Groups(config.group_by, config.severity, log.put), dict[str, ReadError]()
     for first in _days(begin, end):
         last = min(first + DAY, end)
@@ -104,6 +114,30 @@ def _read(query: ResolvedQuery, config: LearnedNormal, source: Source, begin: fl
     return Past(source.range(query.expr, begin - config.training.window, end, query.step, query.name, series))
 
 
+def _contexts(
+    query: ResolvedQuery,
+    config: LearnedNormal,
+    source: Source,
+    begin: float,
+    end: float,
+    told: Sequence[Event],
+) -> ContextsOf:
+    """The contexts of the whole time, to be looked up. Those of expressions go before what was told, as they do live.
+
+    In spans of which each is one request: an event is a series that has no points in most of them.
+    """
+    start = floor(begin - config.training.window, query.step)
+    spans = [np.empty(0)]
+    names = [np.empty(0, dtype=object)]
+    for first, last in reversed(list(chunks(start, end, query.step, CHUNK_POINTS))):
+        times = np.arange(first, last + query.step / 2, query.step)
+        read = events.read(config.contexts, source, times, query.step)
+        spans.append(times)
+        names.append(np.where(read == ORDINARY, events.told(told, times), read))
+    known = dict(zip(np.concatenate(spans).tolist(), np.concatenate(names).tolist(), strict=True))
+    return lambda asked: np.array([known.get(moment, ORDINARY) for moment in asked.tolist()], dtype=object)
+
+
 def _days(begin: float, end: float) -> Iterator[float]:
     first = begin
     while first < end:
@@ -116,11 +150,11 @@ def _live_through(
 ) -> dict[str, ReadError]:
     """Learn from what was before `first`, and judge up to `last`; returns why some could learn nothing."""
     failed, together = {}, dict[float, dict[Member, Judged]]()
-    for watched, known in lived:
-        error = _learn(watched, known, config, first)
+    for watched, known, names in lived:
+        error = _learn(watched, known, names, config, first)
         if error is not None:
             failed[watched.config.name] = error
-        for identifier, point in _judge(watched, known, last):
+        for identifier, point in _judge(watched, known, names, last):
             together.setdefault(point.time, {})[Member(watched.config.name, identifier)] = point
     group = lived[0].watched.config.group if lived else None
     if group is not None:
@@ -130,20 +164,20 @@ def _live_through(
     return failed
 
 
-def _learn(watched: WatchedQuery, known: Past, config: LearnedNormal, first: float) -> ReadError | None:
+def _learn(
+    watched: WatchedQuery, known: Past, names: ContextsOf, config: LearnedNormal, first: float
+) -> ReadError | None:
     query, past = watched.config, config.training.window
     try:
-        watched.swap(
-            learn(query, known, first + query.lag, past, watched.window, ordinary_times, lambda series: ()), first
-        )
+        watched.swap(learn(query, known, first + query.lag, past, watched.window, names, lambda series: ()), first)
     except ReadError as error:
         return error
     return None
 
 
-def _judge(watched: WatchedQuery, known: Past, last: float) -> list[tuple[str, Judged]]:
+def _judge(watched: WatchedQuery, known: Past, names: ContextsOf, last: float) -> list[tuple[str, Judged]]:
     query = watched.config
     if not watched.is_ready or watched.read_until is None:
         return []
     block = known.range(query.expr, watched.read_until + query.step, last, query.step, query.name)
-    return watched.take(block, last, ordinary_times, live=True)
+    return watched.take(block, last, names, live=True)

@@ -14,9 +14,19 @@ ORDINARY = ""
 
 
 class WatchedSeries:
-    """State of one series. baselines: by context; the ordinary one is always among them."""
+    """State of one series. baselines: by context; the ordinary one is always among them.
 
-    def __init__(self, identifier: str, labels: Labels, baselines: Mapping[str, Baseline], known_until: float) -> None:
+    window: seconds that one of its points looks back on.
+    """
+
+    def __init__(
+        self,
+        identifier: str,
+        labels: Labels,
+        baselines: Mapping[str, Baseline],
+        known_until: float,
+        window: float = 0.0,
+    ) -> None:
         self.id, self.labels = identifier, labels
         self.baselines = dict(baselines)
         #: the last point that the baselines know of
@@ -24,7 +34,7 @@ class WatchedSeries:
         #: when its points began again after the last gap
         self.gap_ended = -math.inf
         self.residuals: Points | None = None
-        self.alarm = Alarm()
+        self.alarm = Alarm(window)
         self.last: Judged | None = None
         self.shares: dict[str, float] = {}
         #: the id of the record of its incident, and its worst point
@@ -44,7 +54,8 @@ class WatchedSeries:
     def take(self, point: Judged, query: ResolvedQuery) -> Change | None:
         """Take in a judged point; whether an incident opened or closed by it."""
         self.last = point
-        return self.alarm.step(point.time, query.severity.of(point.score) is not None)
+        is_odd = query.severity.of(point.score) is not None
+        return self.alarm.step(point.time, is_odd, is_known=math.isfinite(point.value))
 
     def is_seen(self, now: float, silence: float) -> bool:
         """Whether its last point is recent: a frozen gauge would be scraped as fresh."""

@@ -17,19 +17,20 @@ import numpy as np
 from prometheus_client.core import Metric
 
 from exporter.anomalies import exposition, own
+from exporter.anomalies.anomaly import Anomaly
 from exporter.anomalies.blocks import ReadError, floor, unlearnable
 from exporter.anomalies.contexts import ContextReader
 from exporter.anomalies.course import CourseFiles, Judged
 from exporter.anomalies.events import Events, told
-from exporter.anomalies.groups import Groups, Member
+from exporter.anomalies.groups import PREFIX, Groups, Member
 from exporter.anomalies.kept import Kept, Unusable
 from exporter.anomalies.learning import Source, Stopped, learn
 from exporter.anomalies.log import AnomalyLog
 from exporter.anomalies.presets import PRESETS
 from exporter.anomalies.prometheus import Prometheus
 from exporter.anomalies.schedule import Turns, last_due, spread
+from exporter.anomalies.watched import VANISHED_STEPS, ContextsOf, Trained, WatchedQuery, over
 from exporter.anomalies.watched import Block as Read
-from exporter.anomalies.watched import ContextsOf, Trained, WatchedQuery
 from exporter.config.anomalies import AnomalyQuery, LearnedNormal, ResolvedQuery
 from exporter.metrics.page import Block
 from exporter.promql import window
@@ -244,6 +245,8 @@ class AnomalyService:
             read_until = min((query.judged_until for query in members if query.is_ready), default=0.0)
             for moment in sorted(at for at in times if at <= read_until):
                 self._groups.take(group, members, moment, times.pop(moment))
+            silence = VANISHED_STEPS * max((query.config.step for query in members), default=0.0)
+            self._groups.end_vanished(group, read_until, silence)
             for moment in sorted(times)[:-PENDING_TIMES]:  # a query of the group cannot be read
                 del times[moment]
             for query in members:
@@ -258,18 +261,21 @@ class AnomalyService:
     # -- learning
 
     def restore(self) -> None:
-        """Go on with the newest versions that the disk has, and with what was judged by them."""
+        """Go on with the versions that were in use, and with what was judged by them."""
         until: dict[str, float] = {}
         with contextlib.suppress(OSError, msgspec.MsgspecError):
             until = msgspec.json.decode(self._judged_file.read_bytes(), type=dict[str, float])
         for name, query in self.queries.items():
-            if not query.is_ready and (trained := self._kept.newest(query.config)):
+            if not query.is_ready and (trained := self._kept.current(query.config)):
+                chosen = self._kept.chosen(name)
+                if chosen is not None and chosen.version == trained.version:
+                    self._turns.rolled_back(name, chosen.at)
                 with query.lock:
                     query.swap(trained, self._clock())
                     query.remember(self._courses.read(name), until.get(name, -math.inf), self.log.lasting(name))
         for one in self.log.lasting():
             if one.metric not in self.queries or not self.queries[one.metric].is_ready:
-                self.log.put(msgspec.structs.replace(one, ended_at=one.worst_at))
+                self.log.put(over(one))
 
     def train(self, name: str) -> bool:
         """Have a query learned anew, soon; whether there is such a query."""
@@ -340,12 +346,31 @@ class AnomalyService:
         return self._kept.versions(name)
 
     def roll_back(self, name: str, version: str) -> None:
-        """Judge by an older version until the next learning. Raises KeyError, and Unusable with the reason."""
+        """Judge by an older version until the next learning, over restarts too.
+
+        Raises KeyError, and Unusable with the reason.
+        """
         query = self.queries[name]
         if version not in self.versions(name):
             raise Unusable(f"no version {version}; there are {', '.join(self.versions(name)) or 'none'}")
         query.swap(self._kept.load(query.config, version), self._clock())
         self._turns.rolled_back(name, self._clock())
+        try:
+            self._kept.choose(name, version, self._clock())
+        except OSError as error:
+            reason = error.strerror or str(error)
+            log.error("a version that was gone back to holds until a restart", extra={"query": name, "reason": reason})
+
+    # -- what people say
+
+    def confirm(self, incident: str, confirmed: bool, by: str | None) -> Anomaly | None:
+        """Note what people said of an incident, and end it when they said that it is none; None if it is unknown."""
+        found = self.log.confirm(incident, confirmed, by, self._clock())
+        if found is not None and not confirmed:
+            if query := self.queries.get(found.metric):
+                query.dismiss(incident)
+            self._groups.dismiss(found.metric.removeprefix(PREFIX), incident)
+        return self.log.get(incident)
 
     # -- for whoever looks
 
@@ -356,9 +381,9 @@ class AnomalyService:
     def blocks(self) -> Iterator[Block]:
         """What it exposes."""
         now = self._clock()
-        queries = list(self.queries.values())
+        queries, odd = list(self.queries.values()), self._groups.odd()
         for query in queries:
-            yield from exposition.of_query(query, self.log, now)
+            yield from exposition.of_query(query, self.log, now, odd)
         for group in dict.fromkeys(query.config.group for query in queries):
             if group is not None:
                 yield exposition.of_group(group, self._groups.places(group), self.members(group), now)

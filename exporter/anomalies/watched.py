@@ -21,12 +21,14 @@ from exporter.anomalies.blocks import (
     on_grid,
 )
 from exporter.anomalies.course import Course, Judged
-from exporter.anomalies.series import ORDINARY, WatchedSeries, explained, judged
+from exporter.anomalies.series import WatchedSeries, explained, judged
 from exporter.config.anomalies import WEEK, ResolvedQuery
 
 Block = Mapping[str, tuple[Labels, Points]]
 #: the contexts of times: str objects (n,)
 ContextsOf = Callable[[np.ndarray], np.ndarray]
+#: steps without a point after which a series has vanished, and its incident with it
+VANISHED_STEPS = 3
 #: an incident that has lasted this long is what is normal now, and keeps no baseline from being swapped
 LONGEST_INCIDENT = WEEK
 
@@ -92,7 +94,9 @@ class WatchedQuery:
         self.last_point: float | None = None
         self.version, self.learned_at, self.points, self.seconds = "", 0.0, 0, 0.0
         self.shift: float | None = None
+        #: by series: what is, or may become, an incident; and what people said is none, while it goes on
         self._open: dict[str, Anomaly] = {}
+        self._dismissed: dict[str, Anomaly] = {}
 
     @property
     def is_ready(self) -> bool:
@@ -129,7 +133,7 @@ class WatchedQuery:
                     kept += 1
                     self.series[identifier] = old
                 else:
-                    self.series[identifier] = _renewed(old, identifier, learned, trained.until)
+                    self.series[identifier] = _renewed(old, identifier, learned, trained.until, self.window)
             self.shift = _shift(before, self.series, trained.until)
             self._end_of(before)
             self.unlearned = {key: since for key, since in self.unlearned.items() if key not in self.series}
@@ -141,7 +145,7 @@ class WatchedQuery:
 
     def _end_of(self, before: Mapping[str, WatchedSeries]) -> None:
         for identifier, old in before.items():
-            if identifier not in self.series and old.alarm.is_open:
+            if identifier not in self.series and old.alarm.since is not None:
                 self._close(old, old.last.time if old.last else old.known_until)
 
     def remember(self, courses: Mapping[str, Course], judged_until: float, lasting: Sequence[Anomaly]) -> None:
@@ -152,13 +156,21 @@ class WatchedQuery:
             self.judged_until = max(self.judged_until, judged_until)
             for found in lasting:
                 known = self.series.get(found.series)
-                if known is not None:
-                    known.incident, known.worst = found.id, found.score
-                    known.shares = found.explanation.get("shares", {})
-                    known.alarm.resume(found.time)
-                    self._open[known.id] = found
+                if known is None:
+                    self._record(over(found))
                 else:
-                    self._record(msgspec.structs.replace(found, ended_at=found.worst_at))
+                    self._go_on(known, found)
+
+    def _go_on(self, one: WatchedSeries, found: Anomaly) -> None:
+        """Go on with an incident of before a restart, or with what people said is none."""
+        one.alarm.resume(found.time)
+        if found.dismissed:
+            one.alarm.dismiss()
+            self._dismissed[one.id] = found
+        else:
+            one.incident, one.worst = found.id, found.score
+            one.shares = found.explanation.get("shares", {})
+            self._open[one.id] = found
 
     # -- judging
 
@@ -178,6 +190,7 @@ class WatchedQuery:
                         self._take(one, point, judgement, at + i, live, names[i])
                         out.append((one.id, point))
             self.judged_until = max(self.judged_until, until)
+            self._end_of_vanished(until)
             if live:
                 return out
             self._forget_alarms()
@@ -255,7 +268,7 @@ class WatchedQuery:
         change = one.take(point, self.config)
         if ended := one.course.take(point, self._history_step):
             self.unwritten.append((one.id, ended))
-        if is_odd:
+        if is_odd and not one.alarm.is_dismissed:
             self._odd(one, point, judgement, index, live, context)
         if change == "opened":
             self._opened(one, live)
@@ -312,14 +325,41 @@ class WatchedQuery:
         if found is not None and one.incident is not None:
             found.ended_at = time
             self._record(found)
+        if dismissed := self._dismissed.pop(one.id, None):
+            self._record(over(dismissed))
         one.incident, one.worst, one.shares = None, -math.inf, {}
 
-    def _forget_alarms(self) -> None:
-        """End what was found while points were caught up with: an alarm begins with live points."""
+    def dismiss(self, incident: str) -> None:
+        """People said that this is none: if it lasts it ends at once, and what is left of it opens no other one."""
+        with self.lock:
+            for one in self.series.values():
+                if one.incident == incident and one.alarm.is_open:
+                    one.alarm.dismiss()
+                    found = self._open.pop(one.id)
+                    ended_at = one.last.time if one.last else found.worst_at
+                    self._dismissed[one.id] = msgspec.structs.replace(found, ended_at=ended_at, dismissed=True)
+                    self._record(self._dismissed[one.id])
+                    one.incident, one.worst, one.shares = None, -math.inf, {}
+
+    def _end_of_vanished(self, until: float) -> None:
+        """End what was found of series that have no points any more, as far as was read: at their last point."""
         for one in self.series.values():
-            if one.alarm.is_open or one.alarm.since is not None:
-                self._close(one, one.last.time if one.last else one.known_until)
-                one.alarm.reset()
+            if until - one.known_until >= VANISHED_STEPS * self.config.step:
+                self._forget_alarm(one)
+
+    def _forget_alarms(self) -> None:
+        """End what was found while points were caught up with: an alarm begins with live points.
+
+        What was dismissed stays so: what is left of it is none after a pause either.
+        """
+        for one in self.series.values():
+            if not one.alarm.is_dismissed:
+                self._forget_alarm(one)
+
+    def _forget_alarm(self, one: WatchedSeries) -> None:
+        if one.alarm.is_open or one.alarm.since is not None:
+            self._close(one, one.last.time if one.last else one.known_until)
+            one.alarm.reset()
 
     def explain_with(self, identifier: str, moved: list[str]) -> None:
         """Note which members of its group moved with a series whose incident lasts."""
@@ -331,10 +371,19 @@ class WatchedQuery:
                     self._record(found)
 
 
-def _renewed(old: WatchedSeries | None, identifier: str, learned: TrainedSeries, until: float) -> WatchedSeries:
+def over(found: Anomaly) -> Anomaly:
+    """The record of what lasted when it was seen for the last time, and is over."""
+    return msgspec.structs.replace(
+        found, ended_at=found.worst_at if found.ended_at is None else found.ended_at, dismissed=False
+    )
+
+
+def _renewed(
+    old: WatchedSeries | None, identifier: str, learned: TrainedSeries, until: float, window: float
+) -> WatchedSeries:
     """The series with new baselines; its alarm and its course go on."""
     if old is None:
-        old = WatchedSeries(identifier, learned.labels, learned.baselines, until)
+        old = WatchedSeries(identifier, learned.labels, learned.baselines, until, window)
     old.baselines, old.known_until, old.residuals = dict(learned.baselines), until, learned.residuals
     return old
 
@@ -369,8 +418,3 @@ def _plain(explanation: Any) -> dict[str, Any]:
         "nearest": explanation.nearest,
         "rarity": explanation.rarity,
     }
-
-
-def ordinary_times(times: np.ndarray) -> np.ndarray:
-    """The contexts of times without events."""
-    return np.full(len(times), ORDINARY, dtype=object)

@@ -245,7 +245,7 @@ def _add_anomalies(routes: APIRouter, service: AnomalyService) -> None:
         user: Annotated[str | None, Query(max_length=MOST_CHARACTERS)] = None,
     ) -> dict[str, Any]:
         by: Principal = request.scope.get("principal", ANYBODY)
-        found = log.confirm(identifier, confirmed, user or by.id or None, service.now())
+        found = service.confirm(identifier, confirmed, user or by.id or None)
         if found is None:
             raise HTTPException(404, "no such anomaly")
         return as_plain(found)

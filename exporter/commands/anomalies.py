@@ -5,11 +5,13 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 import msgspec
 
 from exporter.anomalies.anomaly import Anomaly
 from exporter.anomalies.blocks import Points, floor
+from exporter.anomalies.events import Event, Events
 from exporter.anomalies.groups import PREFIX
 from exporter.anomalies.learning import Source, described
 from exporter.anomalies.prometheus import Prometheus
@@ -24,7 +26,8 @@ from exporter.config.yaml_lines import Problem
 
 def replay(options: argparse.Namespace) -> None:
     """Print one line an incident, by query, and how many that is a week. Raises Failure when no query can be read."""
-    config = read_config(options.config_file, _each_query_says_so_itself).anomalies
+    whole = read_config(options.config_file, _each_query_says_so_itself)
+    config, told = whole.anomalies, _told(whole.storage.path)
     source = prometheus_of(config)
     names = [query.name for query in expanded(config)]
     if names and options.query is not None and options.query not in names:
@@ -38,7 +41,7 @@ def replay(options: argparse.Namespace) -> None:
         label = together[0].group if len(together) > 1 else together[0].name
         lag = max(query.lag for query in together)
         span = span_of(options, time.time() - lag)
-        found = replay_together(together, config, source, span.days, span.end + lag, _bar(label or ""))
+        found = replay_together(together, config, source, span.days, span.end + lag, _bar(label or ""), told)
         failed += len(found.errors)
         for query in together:
             if error := found.errors.get(query.name):
@@ -49,6 +52,15 @@ def replay(options: argparse.Namespace) -> None:
             _show(f"{PREFIX}{together[0].group}", None, found.anomalies, span.days, options.json)
     if failed == len(queries):
         raise Failure("none of the queries could be read")
+
+
+def _told(state: str) -> list[Event]:
+    """The events that a running exporter was told of, where its state can be read."""
+    try:
+        return Events(Path(state) / "anomalies" / "events.json").all()
+    except (OSError, msgspec.MsgspecError) as error:
+        print(f"without the events that were told: {state} cannot be read: {error}", file=sys.stderr)
+        return []
 
 
 def _each_query_says_so_itself(problem: Problem) -> None:

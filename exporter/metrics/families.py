@@ -195,7 +195,9 @@ FAMILIES = (
         ("query", "series", "component"),
         "Share of a component in the worst score of an incident that lasts",
     ),
-    _gauge("anomaly_series_info", ("query", "series", "name"), "1 while an incident of the series lasts"),
+    _gauge(
+        "anomaly_series_info", ("query", "series", "name"), "1 while an incident of the series, or its group, lasts"
+    ),
     _gauge("anomaly_series", ("query", "state"), "Series of a query: ready, or warming up"),
     _gauge("anomaly_incidents_open", ("query",), "Series of the query whose incident lasts"),
     _counter("anomaly_incidents_total", ("query",), "Incidents that began while it was looked at"),

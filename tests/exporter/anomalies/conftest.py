@@ -25,6 +25,8 @@ class Recorded:
         self.broken: ReadError | None = None
         self.reads: list[tuple[str, float, float]] = []
         self.gone: list[tuple[float, float]] = []
+        #: by series: from when to when it alone has no points
+        self.absent: dict[str, tuple[float, float]] = {}
 
     def add(self, expr: str, values: Callable[[np.ndarray], np.ndarray], **labels: str) -> str:
         """A series of an expression; its id."""
@@ -46,8 +48,12 @@ class Recorded:
         times = np.arange(start, end + step / 2, step)
         for begin, until in self.gone:
             times = times[(times < begin) | (times > until)]
-        known = self.series.get(expr, {})
-        return {key: (labels, Points(times, values(times))) for key, (labels, values) in known.items()}
+        out = {}
+        for key, (labels, values) in self.series.get(expr, {}).items():
+            begin, until = self.absent.get(key, (np.inf, -np.inf))
+            own = times[(times < begin) | (times > until)]
+            out[key] = (labels, Points(own, values(own)))
+        return out
 
 
 def daily(times: np.ndarray, seed: int = 1) -> np.ndarray:

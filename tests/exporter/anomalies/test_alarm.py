@@ -61,3 +61,50 @@ def test_a_second_incident_takes_as_long_to_end_as_the_first_and_begins_with_its
         quiet = [alarm.step(lap + time, False) for time in range(3, 40)]
         assert quiet.index("closed") == 2 + 14
         assert alarm.opened_at == lap
+
+
+def test_what_was_dismissed_opens_nothing_until_it_is_over() -> None:
+    alarm = Alarm()
+    for time in range(3):
+        alarm.step(time, True)
+    alarm.dismiss()
+    assert (alarm.is_open, alarm.is_dismissed) == (False, True)
+    assert [alarm.step(time, True) for time in range(3, 50)] == [None] * 47
+    assert [alarm.step(time, False) for time in range(50, 80)].count("closed") == 1
+    assert not alarm.is_dismissed
+    assert [alarm.step(time, True) for time in range(80, 83)] == [None, None, "opened"]
+
+
+def test_nothing_is_dismissed_that_is_not_open() -> None:
+    alarm = Alarm()
+    alarm.dismiss()
+    assert not alarm.is_dismissed
+
+
+def test_where_points_look_back_an_incident_opens_one_window_after_the_alarm() -> None:
+    alarm = Alarm(window=300)
+    changes = {time: alarm.step(time, True) for time in range(0, 900, 60)}
+    assert [time for time, change in changes.items() if change] == [120 + 300]
+    assert alarm.opened_at == 0
+
+
+def test_what_was_odd_for_less_than_the_window_is_told_all_the_same() -> None:
+    alarm = Alarm(window=300)
+    changes = [alarm.step(60 * number, number < 4) for number in range(30)]
+    assert [change for change in changes if change] == ["opened", "closed"]
+
+
+def test_what_was_away_meanwhile_is_not_waited_for() -> None:
+    alarm = Alarm(window=300)
+    for time in (0, 60, 120, 180):
+        alarm.step(time, True)
+    alarm.step(300, False, is_known=False)
+    assert [alarm.step(time, False) for time in range(360, 1800, 60)] == [None] * 24
+    assert alarm.since is None
+
+
+def test_what_is_over_before_a_long_window_has_passed_is_told_when_it_is_back() -> None:
+    alarm = Alarm(window=3600)
+    changes = [alarm.step(60 * number, number < 20) for number in range(60)]
+    assert changes.index("opened") == 20 + 2  # two of the last five are odd: no alarm any more
+    assert changes.count("opened") == changes.count("closed") == 1

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from exporter.anomalies.blocks import Points
-from exporter.anomalies.kept import SUFFIX, Kept, Unusable
+from exporter.anomalies.kept import SUFFIX, Chosen, Kept, Unusable
 from exporter.anomalies.learning import baselines_of, residuals_of
 from exporter.anomalies.watched import Trained, TrainedSeries
 from exporter.config.anomalies import AnomalyQuery, LearnedNormal, ResolvedQuery
@@ -29,7 +29,7 @@ def trained(version: str, query: ResolvedQuery = QUERY) -> Trained:
 def test_what_is_read_judges_as_what_was_written(tmp_path: Path) -> None:
     kept, written = Kept(tmp_path, 3), trained("v1")
     kept.save(QUERY, written)
-    read = kept.newest(QUERY)
+    read = kept.current(QUERY)
     assert read is not None
     assert (read.version, read.until, read.learned_at, read.seconds) == ("v1", TIMES[-1], NOW, 0.5)
     before, after = written.series["id"], read.series["id"]
@@ -70,7 +70,7 @@ def test_what_was_learned_otherwise_is_not_used(tmp_path: Path, change: dict[str
     kept = Kept(tmp_path, 3)
     kept.save(QUERY, trained("v1"))
     other = msgspec.structs.replace(QUERY, **change)
-    assert kept.newest(other) is None
+    assert kept.current(other) is None
     with pytest.raises(Unusable, match="another expression or with other options"):
         kept.load(other, "v1")
 
@@ -83,9 +83,36 @@ def test_a_file_that_is_broken_anywhere_is_refused_and_the_one_before_is_used(tm
     content = path.read_bytes()
     for size in (0, 10, content.index(b"\n") + 1, content.index(b"\n") + 3, len(content) // 2, len(content) - 1):
         path.write_bytes(content[:size])
-        newest = kept.newest(QUERY)
+        newest = kept.current(QUERY)
         assert newest is not None
         assert newest.version == "v1"
     path.write_bytes(content.replace(content[-50:], b"\xff" * 50))
     with pytest.raises(Unusable):
         kept.load(QUERY, "v2")
+
+
+def test_a_version_that_was_gone_back_to_is_the_current_one_until_another_is_saved(tmp_path: Path) -> None:
+    kept = Kept(tmp_path, 3)
+    for version in ("v1", "v2"):
+        kept.save(QUERY, trained(version))
+    kept.choose(QUERY.name, "v1", NOW)
+    current, chosen = kept.current(QUERY), kept.chosen(QUERY.name)
+    assert current is not None
+    assert (current.version, chosen) == ("v1", Chosen("v1", NOW))
+    assert kept.versions(QUERY.name) == ["v1", "v2"]
+    kept.save(QUERY, trained("v3"))
+    current = kept.current(QUERY)
+    assert current is not None
+    assert (current.version, kept.chosen(QUERY.name)) == ("v3", None)
+
+
+@pytest.mark.parametrize("written", [b"", b"{}", b'{"version": "../v1", "at": 1}', b'{"version": "v9", "at": 1}'])
+def test_a_choice_that_cannot_be_used_leaves_the_newest_one(tmp_path: Path, written: bytes) -> None:
+    kept = Kept(tmp_path, 3)
+    kept.save(QUERY, trained("v1"))
+    kept.choose(QUERY.name, "v1", NOW)
+    [path] = tmp_path.rglob("chosen.json")
+    path.write_bytes(written)
+    current = kept.current(QUERY)
+    assert current is not None
+    assert current.version == "v1"

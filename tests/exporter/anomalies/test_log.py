@@ -37,6 +37,25 @@ def test_what_people_said_of_an_incident_that_lasts_holds_when_it_ends() -> None
     assert (found.confirmed_by, found.confirmed_at) == ("me", 150.0)
 
 
+def test_what_was_said_last_holds_whichever_record_comes_later() -> None:
+    log = AnomalyLog()
+    log.put(anomaly("1", confirmed=False, confirmed_by="me", confirmed_at=150.0))
+    log.confirm("1", True, "you", 160.0)
+    log.put(anomaly("1", confirmed=False, confirmed_by="me", confirmed_at=150.0, ended_at=200.0))
+    found = log.get("1")
+    assert found is not None
+    assert (found.confirmed, found.confirmed_by, found.ended_at) == (True, "you", 200.0)
+
+
+def test_what_lasts_is_what_has_not_ended_or_was_dismissed_while_it_lasted() -> None:
+    log = AnomalyLog()
+    log.put(anomaly("lasts"))
+    log.put(anomaly("ended", ended_at=200.0))
+    log.put(anomaly("dismissed", 90.0, ended_at=200.0, dismissed=True))
+    log.put(anomaly("another", metric="memory"))
+    assert [one.id for one in log.lasting("cpu")] == ["lasts", "dismissed"]
+
+
 def test_a_line_that_was_torn_costs_only_itself(tmp_path: Path) -> None:
     path = tmp_path / "anomalies.ndjson"
     AnomalyLog(path).put(anomaly("1"))

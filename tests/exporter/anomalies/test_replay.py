@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from exporter.anomalies.blocks import ReadError
+from exporter.anomalies.events import Event
 from exporter.anomalies.replay import replay, replay_together
-from exporter.config.anomalies import AnomalyQuery, LearnedNormal
+from exporter.config.anomalies import AnomalyQuery, Context, LearnedNormal
 from tests.exporter.anomalies.conftest import DAY, NOW, Recorded, daily
 
 CONFIG = LearnedNormal()
@@ -42,6 +43,43 @@ def test_a_past_without_points_enough_says_so(recorded: Recorded) -> None:
     recorded.add("load", lambda times: np.where(times > NOW - 600, 1.0, np.nan))
     with pytest.raises(ReadError, match="warming up"):
         replay(QUERY, CONFIG, recorded, 1, NOW)
+
+
+DEPLOYMENTS = [NOW - days * DAY for days in np.arange(0.35, 10.0, 0.65).tolist()]
+
+
+def is_deployment(times: np.ndarray) -> np.ndarray:
+    return np.any([(times >= begin) & (times <= begin + 1800) for begin in DEPLOYMENTS], axis=0)
+
+
+def busy(times: np.ndarray) -> np.ndarray:
+    """High during deployments, which are at another time each day."""
+    return daily(times) + np.where(is_deployment(times), 60.0, 0.0)
+
+
+def test_contexts_of_the_configuration_hold_as_they_would_have(recorded: Recorded) -> None:
+    recorded.add("load", busy)
+    recorded.add("deploys", lambda times: np.where(is_deployment(times), 1.0, np.nan))
+    with_contexts = LearnedNormal(contexts=(Context(kind="deployment", expr="deploys"),))
+    assert len(replay(QUERY, CONFIG, recorded, 3, NOW)) > 0
+    assert replay(QUERY, with_contexts, recorded, 3, NOW) == []
+
+
+def test_events_that_were_told_hold_as_they_would_have(recorded: Recorded) -> None:
+    recorded.add("load", busy)
+    told = [Event("deployment", begin, begin + 1800) for begin in DEPLOYMENTS]
+    assert replay(QUERY, CONFIG, recorded, 3, NOW, told=told) == []
+
+
+def test_a_context_is_read_in_spans_so_that_an_event_of_long_ago_is_known(recorded: Recorded) -> None:
+    recorded.add("load", daily)
+    recorded.add("deploys", lambda times: np.full(len(times), np.nan))
+    replay(QUERY, LearnedNormal(contexts=(Context(kind="deployment", expr="deploys"),)), recorded, 3, NOW)
+    spans = [(start, end) for expr, start, end in recorded.reads if expr == "deploys"]
+    assert all((end - start) / 60 < 10_000 for start, end in spans)
+    assert spans[0][0] == NOW - 60 - 10 * DAY
+    assert [start - 60 for start, _ in spans[1:]] == [end for _, end in spans[:-1]]
+    assert spans[-1][1] == NOW - 60
 
 
 def test_members_of_a_group_that_are_odd_only_together_are_found_as_well(recorded: Recorded) -> None:

@@ -378,6 +378,28 @@ def test_a_version_that_was_gone_back_to_holds_until_the_next_night(
     assert watched.train_due(clock.now + DAY) == "load"
 
 
+def test_a_version_that_was_gone_back_to_holds_over_a_restart_until_the_next_night(
+    service: Build, recorded: Recorded, clock: Clock
+) -> None:
+    recorded.add("load", daily)
+    night = Training(at="02:00", spread=60.0)
+    watched = service(LOAD, training=night)
+    watched.train_due(clock.now)
+    clock.now += DAY
+    watched.train_due(clock.now)
+    first, second = watched.versions("load")
+    watched.roll_back("load", first)
+    for _ in range(2):
+        watched = service(LOAD, training=night)
+        watched.restore()
+        assert watched.queries["load"].version == first
+        assert watched.train_due(clock.now + 60) is None
+    assert watched.train_due(clock.now + DAY) == "load"
+    third = service(LOAD, training=night)
+    third.restore()
+    assert third.queries["load"].version not in (first, second)
+
+
 def test_after_a_restart_an_incident_was_told_once_and_does_not_last_for_ever(
     service: Build, recorded: Recorded, clock: Clock
 ) -> None:

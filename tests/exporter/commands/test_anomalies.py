@@ -51,6 +51,15 @@ def test_each_query_that_cannot_be_read_is_named(call: Call, tmp_path: Path) -> 
     assert call("anomalies", "replay", "--config", file, "--query", "a")[1].count("a: ") == 1
 
 
+def test_events_that_cannot_be_read_are_left_out_and_it_says_so(call: Call, tmp_path: Path) -> None:
+    (tmp_path / "anomalies").mkdir()
+    (tmp_path / "anomalies" / "events.json").write_text("[{")
+    file = config(tmp_path, f"  queries: [{{name: a, expr: up}}]\nstorage: {{path: {tmp_path}}}\n")
+    first, *rest = call("anomalies", "replay", "--config", file)[1].splitlines()
+    assert first.startswith(f"without the events that were told: {tmp_path} cannot be read: ")
+    assert rest[-1] == "vedette: none of the queries could be read"
+
+
 @pytest.mark.parametrize("days", ["0", "-1", "x", "nan", "1e9"])
 def test_days_are_a_number_above_zero(call: Call, days: str) -> None:
     code, said = call("anomalies", "replay", "--days", days)
