@@ -70,8 +70,8 @@ def replay(
     """What the query would have found in the last days, the oldest first.
 
     The contexts of the configuration hold as they would have. told: events that hold beside them. progress: told the
-    share that is done. A context that cannot be read is left out, and logged, as it is live. Raises ReadError, also where
-    the past has too few points to learn from.
+    share that is done. A context that cannot be read is left out, and logged as it is live. Raises ReadError, also
+    where the past has too few points to learn from.
     """
     found = replay_together([query], config, source, days, now, progress, told)
     for error in found.errors.values():
