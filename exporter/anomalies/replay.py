@@ -8,6 +8,7 @@ import numpy as np
 from exporter.anomalies import events
 from exporter.anomalies.anomaly import Anomaly
 from exporter.anomalies.blocks import Labels, Points, ReadError, chunks, floor
+from exporter.anomalies.contexts import ContextReader
 from exporter.anomalies.course import Judged
 from exporter.anomalies.events import Event
 from exporter.anomalies.groups import Groups, Member
@@ -69,8 +70,8 @@ def replay(
     """What the query would have found in the last days, the oldest first.
 
     The contexts of the configuration hold as they would have. told: events that hold beside them. progress: told the
-    share that is done. Raises ReadError, also where the past has too few points to learn from, or a context cannot be
-    read.
+    share that is done. A context that cannot be read is left out, and logged as it is live. Raises ReadError, also
+    where the past has too few points to learn from.
     """
     found = replay_together([query], config, source, days, now, progress, told)
     for error in found.errors.values():
@@ -126,12 +127,14 @@ def _contexts(
 
     In spans of which each is one request: an event is a series that has no points in most of them.
     """
+    reader = ContextReader()
+    reader.configure(config.contexts)
     start = floor(begin - config.training.window, query.step)
     spans = [np.empty(0)]
     names = [np.empty(0, dtype=object)]
     for first, last in reversed(list(chunks(start, end, query.step, CHUNK_POINTS))):
         times = np.arange(first, last + query.step / 2, query.step)
-        read = events.read(config.contexts, source, times, query.step)
+        read = reader.read(source, times, query.step)
         spans.append(times)
         names.append(np.where(read == ORDINARY, events.told(told, times), read))
     known = dict(zip(np.concatenate(spans).tolist(), np.concatenate(names).tolist(), strict=True))
