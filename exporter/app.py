@@ -29,7 +29,7 @@ from exporter.anomalies.service import AnomalyService
 from exporter.api import alerts as alert_routes
 from exporter.api import anomalies as anomaly_routes
 from exporter.api import clients as client_routes
-from exporter.api import health
+from exporter.api import health, learned
 from exporter.api import history as history_routes
 from exporter.api import models as model_routes
 from exporter.api import references as reference_routes
@@ -184,7 +184,7 @@ class Service:
     def _add_routes(self, app: FastAPI) -> None:
         health.add(app, self.history)
         app.include_router(anomaly_routes.router(self.anomalies, self.history))
-        model_routes.add(app, self, partial(anomaly_routes.baselines, self.anomalies))
+        model_routes.add(app, self, partial(learned.baselines, self.anomalies))
         if self.history is not None:
             alerts = self.exposed.config.alerts
             answer_unavailable(app)

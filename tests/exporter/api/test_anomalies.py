@@ -13,7 +13,8 @@ from exporter.access.principal import Principal
 from exporter.anomalies.events import Event
 from exporter.anomalies.service import AnomalyService
 from exporter.api import models
-from exporter.api.anomalies import baselines, router
+from exporter.api.anomalies import router
+from exporter.api.learned import baselines
 from exporter.config import Config, Storage
 from exporter.config.anomalies import AnomalyQuery, Context, LearnedNormal, PrometheusServer
 from exporter.history.recorder import Recorder
