@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from exporter.access.limits import SENDERS
+from exporter.api import anomalies, models, references
 from exporter.body import MEMBERS
 from exporter.clients.memory import MOST_CLIENTS
 from exporter.config import Config, Limits
@@ -22,7 +23,8 @@ from tests.exporter.conftest import Exporter, config, serve
 
 __all__ = ["config", "serve"]  # fixtures
 
-PAGE = (Path(__file__).parents[2] / "docs" / "limits.md").read_text()
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "limits.md").read_text()
 
 
 class Row(NamedTuple):
@@ -111,8 +113,8 @@ TRIED: dict[str, Tried] = {
 }
 #: tried where what they need is at hand
 ELSEWHERE = {
-    "time until the next request": "tests/exporter/test_protocol.py",
-    "time in which nothing of an answer is read": "tests/exporter/test_protocol.py",
+    "time until the next request": "tests/exporter/http/test_protocol.py",
+    "time in which nothing of an answer is read": "tests/exporter/http/test_protocol.py",
     "id, model, client, version": "tests/exporter/formats/native/test_names.py",
     "journal": "tests/exporter/sources/test_push.py",
     "models with a label": "tests/exporter/test_models.py",
@@ -125,12 +127,21 @@ ELSEWHERE = {
     "wrong keys of an address, a minute": "tests/exporter/access/test_gate.py",
     "requests of a sender, a second": "tests/exporter/access/test_gate.py",
 }
+#: the bounds of the bodies of other routes, as the page says them
+SMALLER = {"64 KiB": models.BODY_BYTES, "256 KiB": anomalies.BODY_BYTES, "4 KiB": references.BODY_BYTES}
 EACH = pytest.mark.parametrize("row", ROWS, ids=[row.limit for row in ROWS])
 
 
 def test_every_row_is_tried() -> None:
     assert [row.limit for row in ROWS if row.limit not in {**TRIED, **ELSEWHERE}] == []
     assert {row.limit for row in ROWS} == {*TRIED, *ELSEWHERE}
+    assert [path for path in ELSEWHERE.values() if not (ROOT / path).is_file()] == []
+
+
+@pytest.mark.parametrize("said", SMALLER)
+def test_the_bodies_of_other_routes_are_bounded_as_the_page_says(said: str) -> None:
+    assert f"{SMALLER[said] // 1024} KiB" == said
+    assert f" {said} " in PAGE.split("## Bodies")[1].split("##")[0]
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.limit in TRIED], ids=lambda row: row.limit)
