@@ -12,7 +12,7 @@ from exporter.api import asked as ask
 from exporter.api.asked import CLIENT, HOURS, LIMIT, MODEL, TEXT, Format, Plain
 from exporter.api.described import AS_CSV, errors
 from exporter.config.units import duration
-from exporter.history.minutes import RESOURCES
+from exporter.history.minutes import RESOURCES, TOKENS
 from exporter.history.recorder import Recorder
 from exporter.history.rows import ROWS, Drift, InferenceSample, Kind
 
@@ -25,7 +25,7 @@ LEVEL = Annotated[str | None, Query(pattern=TEXT, description="Only changes to t
 MAX_POINTS = 10_000
 SHORTEST_WINDOW = 60
 #: sums of a window, left out where there are none
-SUMS = ("tokens_input", "tokens_output", "cost_dollars")
+SUMS = (*TOKENS, "cost_dollars")
 LINES = ("latency", "p95_latency", "throughput", "error_rate", *RESOURCES, *SUMS)
 
 #: what is answered with rows: JSON, or CSV where that is asked for
@@ -140,8 +140,8 @@ def _add_sums(app: FastAPI, recorder: Recorder) -> None:
                 "total_requests": total.queries,
                 "average_latency": ask.milliseconds(total.mean_latency) or 0.0,
                 "error_rate": total.error_rate or 0.0,
-                "p95_latency": ask.milliseconds(total.latencies.quantile(0.95)) or 0.0,
-                "p99_latency": ask.milliseconds(total.latencies.quantile(0.99)) or 0.0,
+                "p95_latency": ask.milliseconds(total.sketch.quantile(0.95)) or 0.0,
+                "p99_latency": ask.milliseconds(total.sketch.quantile(0.99)) or 0.0,
                 "active_alerts": active,
             }
         )
@@ -222,7 +222,7 @@ def _inference(row: InferenceSample) -> Plain:
 
 def _values(window: "Window") -> tuple[float | None, ...]:
     """What came of a window, in the order of LINES."""
-    latencies = ask.milliseconds(window.mean_latency), ask.milliseconds(window.latencies.quantile(0.95))
+    latencies = ask.milliseconds(window.mean_latency), ask.milliseconds(window.sketch.quantile(0.95))
     resources = (window.mean(name) for name in RESOURCES)
     sums = (getattr(window, name) or None for name in SUMS)
     return *latencies, window.queries / window.seconds, window.error_rate, *resources, *sums

@@ -11,50 +11,54 @@ SECONDS = 60
 #: latencies that wait to be put into the sketch together
 FOLD = 4_096
 RESOURCES = ("gpu_memory", "cpu_usage", "memory_usage")
+TOKENS = ("tokens_input", "tokens_output")
 
 
-class _Minute:
-    """What is known of one model in one minute and not taken yet."""
+class Sums:
+    """What came of one model, or of several, in some time."""
 
-    __slots__ = (
-        "cost_dollars",
-        "errors",
-        "flagged",
-        "latencies",
-        "queries",
-        "resources",
-        "sketch",
-        "sum",
-        "tokens_input",
-        "tokens_output",
-    )
+    __slots__ = ("cost_dollars", "errors", "flagged", "queries", "resources", "sketch", "sum", *TOKENS)
 
     def __init__(self) -> None:
         self.queries = self.flagged = self.errors = 0
-        #: those that are not in the sketch yet
-        self.latencies: list[float] = []
+        #: of the latencies, in seconds
         self.sketch, self.sum = Sketch(), 0.0
         self.tokens_input = self.tokens_output = 0
         self.cost_dollars = 0.0
         #: of each resource the sum and how many it is of
         self.resources: dict[str, tuple[float, int]] = {}
 
+    def add(self, row: RollUp) -> None:
+        """Add what a row says."""
+        self.sketch.merge(Sketch.unpack(row.latencies))
+        self.sum += row.latency_sum
+        for name in ("queries", "flagged", "errors", *TOKENS, "cost_dollars"):
+            setattr(self, name, getattr(self, name) + getattr(row, name))
+        for name in RESOURCES:
+            if added := getattr(row, f"{name}_count"):
+                self.use(name, getattr(row, f"{name}_sum"), added)
+
+    def use(self, resource: str, total: float, count: int = 1) -> None:
+        """Add the use of a resource."""
+        before, known = self.resources.get(resource, (0.0, 0))
+        self.resources[resource] = before + total, known + count
+
+
+class _Minute(Sums):
+    """What is known of one model in one minute and not taken yet."""
+
+    __slots__ = ("latencies",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        #: those that are not in the sketch yet
+        self.latencies: list[float] = []
+
     def fold(self) -> None:
         """Put the latencies into the sketch: many at once are cheaper, and their list stays short."""
         self.sketch.extend(self.latencies)
         self.sum += sum(self.latencies)
         self.latencies = []
-
-    def add(self, row: RollUp) -> None:
-        """Add what a row says."""
-        self.sketch.merge(Sketch.unpack(row.latencies))
-        self.sum += row.latency_sum
-        for name in ("queries", "flagged", "errors", "tokens_input", "tokens_output", "cost_dollars"):
-            setattr(self, name, getattr(self, name) + getattr(row, name))
-        for name in RESOURCES:
-            if added := getattr(row, f"{name}_count"):
-                total, count = self.resources.get(name, (0.0, 0))
-                self.resources[name] = total + getattr(row, f"{name}_sum"), count + added
 
 
 class Minutes:
@@ -94,8 +98,7 @@ class Minutes:
         with self._lock:
             minute = self._minute(model, time)
             for name, value in used.items():
-                total, count = minute.resources.get(name, (0.0, 0))
-                minute.resources[name] = total + value, count + 1
+                minute.use(name, value)
 
     def _minute(self, model: str, time: float) -> _Minute:
         key = model, int(time // SECONDS)
@@ -144,11 +147,3 @@ def _rolled_up(model: str, time: float, minute: _Minute) -> RollUp:
 def _resources(used: dict[str, tuple[float, int]]) -> dict[str, Any]:
     sums = {f"{name}_sum": total for name, (total, _) in used.items()}
     return sums | {f"{name}_count": count for name, (_, count) in used.items()}
-
-
-def merged(latencies: Iterable[bytes]) -> Sketch:
-    """One sketch of many packed ones."""
-    whole = Sketch()
-    for packed in latencies:
-        whole.merge(Sketch.unpack(packed))
-    return whole

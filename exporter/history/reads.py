@@ -11,10 +11,9 @@ import msgspec
 from sqlalchemy import ColumnElement, Select, false, select, tuple_
 
 from exporter.history.database import Database
-from exporter.history.minutes import merged
+from exporter.history.minutes import Sums
 from exporter.history.rows import ROWS, Kind, RollUp, Row
 from exporter.history.schema import TABLES
-from exporter.history.sketch import Sketch
 
 #: rows that a cursor of the server hands over at a time
 FETCH = 500
@@ -101,32 +100,18 @@ def _kept(kind: Kind, row: Mapping[Any, Any]) -> Kept:
 # -- sums over minutes
 
 
-class Window:
+class Window(Sums):
     """What came of some models between two times. start, seconds: its beginning and length."""
 
     def __init__(self, start: float, seconds: float) -> None:
+        super().__init__()
         self.start, self.seconds = start, seconds
-        self.queries = self.flagged = self.errors = self.latency_count = 0
-        self.latency_sum = self.cost_dollars = 0.0
-        self.tokens_input = self.tokens_output = 0
-        self.latencies = Sketch()
-        self._resources: dict[str, tuple[float, int]] = {}
-
-    def add(self, row: RollUp) -> None:
-        """Add the minute of one model."""
-        for name in ("queries", "flagged", "errors", "latency_count", "latency_sum", "cost_dollars"):
-            setattr(self, name, getattr(self, name) + getattr(row, name))
-        self.tokens_input += row.tokens_input
-        self.tokens_output += row.tokens_output
-        self.latencies.merge(merged([row.latencies]))
-        for name in ("gpu_memory", "cpu_usage", "memory_usage"):
-            total, count = self._resources.get(name, (0.0, 0))
-            self._resources[name] = total + getattr(row, f"{name}_sum"), count + getattr(row, f"{name}_count")
 
     @property
     def mean_latency(self) -> float | None:
         """Seconds; None where nobody said one."""
-        return self.latency_sum / self.latency_count if self.latency_count else None
+        count = self.sketch.buckets.total()
+        return self.sum / count if count else None
 
     @property
     def error_rate(self) -> float | None:
@@ -135,7 +120,7 @@ class Window:
 
     def mean(self, resource: str) -> float | None:
         """The mean use of a resource, 0 to 1; None where nobody said it."""
-        total, count = self._resources.get(resource, (0.0, 0))
+        total, count = self.resources.get(resource, (0.0, 0))
         return total / count if count else None
 
 

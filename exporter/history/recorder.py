@@ -160,8 +160,7 @@ class Recorder:
     def _finish(self) -> None:
         """Write the rest, also of the minute that goes on."""
         assert self._give_up_at is not None
-        self._prepare()
-        self._prepare(self.minutes.take())
+        self._prepare(self._over())
         while (self.waiting or self._left) and self._tick() < self._give_up_at:
             if not self.turn():
                 return

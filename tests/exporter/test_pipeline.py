@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import accumulate
 from typing import Any
 
@@ -195,36 +196,11 @@ def test_what_is_to_be_done_before_all_is_weighed_waits_for_no_evidence(
     assert pipeline.between(lambda: weighed(pipeline)) == 3
 
 
-def test_what_waits_for_no_evidence_is_done_between_two_parts_of_it(
-    make: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pipeline = make()
-    model, events = pipeline.models.of(None), []
-    begun, go_on = threading.Event(), threading.Event()
-
-    def observe(queries: list[Query], times: list[float]) -> None:
-        begun.set()
-        assert go_on.wait(10)
-        events.append(len(queries))
-
-    monkeypatch.setattr(model.suspicion, "observe", observe)
-    pipeline.offer(deliver(3 * PART))
-    pipeline.start()
-    assert begun.wait(10)
-    done = threading.Thread(target=lambda: pipeline.between(lambda: events.append("done"), weighed=False))
-    done.start()
-    eventually("it waits", lambda: bool(pipeline._calls))
-    go_on.set()
-    done.join(10)
-    assert pipeline.stop(10)
-    assert events == [PART, "done", PART, PART]
-
-
-def test_few_that_ask_are_judged_before_all_is_weighed_that_something_waits_for(
-    make: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pipeline = make()
-    model, events = pipeline.models.of(None), []
+@contextmanager
+def something_waits(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, events: list[str], weighed: bool
+) -> Iterator[None]:
+    """While the first of three parts is weighed, and something else waits; afterwards both go on, to the end."""
     begun, go_on = threading.Event(), threading.Event()
 
     def observe(queries: list[Query], times: list[float]) -> None:
@@ -232,21 +208,40 @@ def test_few_that_ask_are_judged_before_all_is_weighed_that_something_waits_for(
         assert go_on.wait(10)
         events.append(f"{len(queries)} weighed")
 
-    monkeypatch.setattr(model.suspicion, "observe", observe)
+    monkeypatch.setattr(pipeline.models.of(None).suspicion, "observe", observe)
     pipeline.offer(deliver(3 * PART))
     pipeline.start()
     assert begun.wait(10)
-    done = threading.Thread(target=lambda: pipeline.between(lambda: events.append("done")))
+    done = threading.Thread(target=lambda: pipeline.between(lambda: events.append("done"), weighed))
     done.start()
     eventually("it waits", lambda: bool(pipeline._calls))
-    for _ in range(2):
-        pipeline.offer(deliver(1, done=lambda _: events.append("judged")))
-    pipeline.offer(deliver(PART, done=lambda _: events.append("many judged")))
+    yield
     go_on.set()
     done.join(10)
     assert pipeline.stop(10)
-    part = f"{PART} weighed"
-    assert events == [part, part, "judged", "judged", part, "2 weighed", "done", "many judged", part]
+
+
+WEIGHED = f"{PART} weighed"
+
+
+def test_what_waits_for_no_evidence_is_done_between_two_parts_of_it(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events: list[str] = []
+    with something_waits(make(), monkeypatch, events, weighed=False):
+        pass
+    assert events == [WEIGHED, "done", WEIGHED, WEIGHED]
+
+
+def test_few_that_ask_are_judged_before_all_is_weighed_that_something_waits_for(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline, events = make(), []
+    with something_waits(pipeline, monkeypatch, events, weighed=True):
+        for _ in range(2):
+            pipeline.offer(deliver(1, done=lambda _: events.append("judged")))
+        pipeline.offer(deliver(PART, done=lambda _: events.append("many judged")))
+    assert events == [WEIGHED, WEIGHED, "judged", "judged", WEIGHED, "2 weighed", "done", "many judged", WEIGHED]
 
 
 def test_what_is_judged_is_weighed_at_the_end(make: Make) -> None:

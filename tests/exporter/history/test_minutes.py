@@ -2,7 +2,7 @@
 
 import pytest
 
-from exporter.history.minutes import FOLD, Minutes, merged
+from exporter.history.minutes import FOLD, Minutes
 from exporter.history.sketch import Sketch
 
 
@@ -16,7 +16,7 @@ def test_queries_of_a_minute_are_one_row_of_their_model() -> None:
     assert (first.time, first.queries, first.flagged, first.errors) == (120, 5, 1, 1)
     assert (first.latency_count, first.latency_sum) == (3, pytest.approx(0.6))
     assert (first.tokens_input, first.tokens_output, first.cost_dollars) == (6, 7, 0.5)
-    assert merged([first.latencies]).buckets == Sketch([0.1, 0.2, 0.3]).buckets
+    assert Sketch.unpack(first.latencies).buckets == Sketch([0.1, 0.2, 0.3]).buckets
     assert (second.time, second.queries, other.model) == (180, 1, "other")
     assert minutes.take() == []
 
@@ -59,7 +59,7 @@ def test_what_was_not_taken_goes_on_elsewhere_and_adds_up() -> None:
     minutes.add(before.dump())
     [row] = minutes.take()
     assert (row.time, row.queries, row.flagged, row.errors, row.latency_count) == (0, 5, 1, 1, 3)
-    assert merged([row.latencies]).buckets == Sketch([0.1, 0.2, 0.3]).buckets
+    assert Sketch.unpack(row.latencies).buckets == Sketch([0.1, 0.2, 0.3]).buckets
     assert row.latency_sum == pytest.approx(0.6)
     assert (row.tokens_input, row.tokens_output, row.cost_dollars) == (6, 7, 0.5)
     assert (row.gpu_memory_sum, row.gpu_memory_count, row.cpu_usage_count) == (pytest.approx(1.2), 2, 0)

@@ -107,7 +107,7 @@ def test_the_sum_of_all_minutes_is_that_of_all_queries(database: Database) -> No
     total = whole(database, Asked())
     assert (total.queries, total.errors, total.error_rate) == (3_600, 360, 0.1)
     assert total.mean_latency == pytest.approx(latencies.mean())
-    assert total.latencies.quantile(0.99) == pytest.approx(np.quantile(latencies, 0.99), rel=0.03)
+    assert total.sketch.quantile(0.99) == pytest.approx(np.quantile(latencies, 0.99), rel=0.03)
     assert total.mean("gpu_memory") == pytest.approx(0.6)
     assert total.mean("cpu_usage") is None
 
@@ -125,5 +125,5 @@ def test_windows_are_the_sums_of_their_minutes_in_order(database: Database) -> N
 
 def test_nothing_has_no_mean(database: Database) -> None:
     total = whole(database, Asked())
-    assert (total.queries, total.mean_latency, total.error_rate, total.latencies.quantile(0.5)) == (0, None, None, None)
+    assert (total.queries, total.mean_latency, total.error_rate, total.sketch.quantile(0.5)) == (0, None, None, None)
     assert windows(database, Asked(), 60.0) == []
