@@ -1,7 +1,8 @@
 """One-minute roll-ups of each model, added up in memory until they are taken to the database."""
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
 from typing import Any
 
 from exporter.history.rows import RollUp
@@ -53,6 +54,14 @@ class _Minute(Sums):
         super().__init__()
         #: those that are not in the sketch yet
         self.latencies: list[float] = []
+
+    def copy(self) -> "_Minute":
+        """The same, which later counts do not change."""
+        other = copy(self)
+        other.latencies, other.resources = list(self.latencies), dict(self.resources)
+        other.sketch = copy(self.sketch)
+        other.sketch.buckets = self.sketch.buckets.copy()
+        return other
 
     def fold(self) -> None:
         """Put the latencies into the sketch: many at once are cheaper, and their list stays short."""
@@ -114,10 +123,11 @@ class Minutes:
             taken = [(key, self._open.pop(key)) for key in over]
         return [_rolled_up(model, minute * SECONDS, counts) for (model, minute), counts in taken]
 
-    def dump(self) -> list[RollUp]:
-        """What was not taken yet."""
+    def copy(self) -> Callable[[], list[RollUp]]:
+        """What was not taken yet: a copy, and what makes rows of it, which takes longer."""
         with self._lock:
-            return [_rolled_up(model, minute * SECONDS, counts) for (model, minute), counts in self._open.items()]
+            copied = [(key, counts.copy()) for key, counts in self._open.items()]
+        return lambda: [_rolled_up(model, minute * SECONDS, counts) for (model, minute), counts in copied]
 
     def add(self, rows: Iterable[RollUp]) -> None:
         """Add what an earlier process had not taken."""

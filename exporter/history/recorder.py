@@ -114,10 +114,11 @@ class Recorder:
         with self._lock:
             self.dropped[reason] += 0 if self.replaying else count
 
-    def dump(self) -> list[Any]:
-        """The minutes that are not written yet: for a snapshot."""
+    def copy(self) -> Callable[[], list[Any]]:
+        """The minutes that are not written yet, copied between two batches; called later, the state for a snapshot."""
         with self._lock:
-            return msgspec.to_builtins([*self._left, *self.minutes.dump()], builtin_types=(bytes,))
+            left, rows = list(self._left), self.minutes.copy()
+        return lambda: msgspec.to_builtins([*left, *rows()], builtin_types=(bytes,))
 
     def load(self, state: Sequence[Any]) -> None:
         """Go on with the minutes of a snapshot, before what came after it is judged again."""

@@ -201,6 +201,7 @@ class Keeper:
                 state["rows"] = self._windows.finish(state["rows"])
                 self._windows.sync()
                 state["duplicates"] = self._remembered.write(state["duplicates"])
+                state["minutes"] = state["minutes"]()
                 self._journal.forget(self._snapshots.save(number, state))
                 self._windows.remove_others(self._rows)
                 self._remembered.remove_others(self._ids, state["duplicates"])
@@ -229,7 +230,7 @@ class Keeper:
             "custom": pipeline.samples.custom.dump(),
             "custom_ids": pipeline.samples.custom.once.dump(),
             "reports": pipeline.samples.reports.dump(),
-            "minutes": self._history.dump() if self._history is not None else [],
+            "minutes": self._history.copy() if self._history is not None else list,
             "positions": [[*place, position] for place, position in pipeline.positions.items()],
         }
 

@@ -56,11 +56,14 @@ def test_what_was_not_taken_goes_on_elsewhere_and_adds_up() -> None:
     before.use("chat", 2.0, {"gpu_memory": 0.5})
     minutes.count("chat", 3.0, 2, latencies=[0.3], tokens=(1, 0))
     minutes.use("chat", 3.0, {"gpu_memory": 0.7})
-    minutes.add(before.dump())
+    kept = before.copy()
+    before.count("chat", 4.0, 100, latencies=[9.0])
+    before.use("chat", 4.0, {"gpu_memory": 9.0})
+    minutes.add(kept())
     [row] = minutes.take()
     assert (row.time, row.queries, row.flagged, row.errors, row.latency_count) == (0, 5, 1, 1, 3)
     assert Sketch.unpack(row.latencies).buckets == Sketch([0.1, 0.2, 0.3]).buckets
     assert row.latency_sum == pytest.approx(0.6)
     assert (row.tokens_input, row.tokens_output, row.cost_dollars) == (6, 7, 0.5)
     assert (row.gpu_memory_sum, row.gpu_memory_count, row.cpu_usage_count) == (pytest.approx(1.2), 2, 0)
-    assert [row.queries for row in before.take()] == [3]
+    assert [row.queries for row in before.take()] == [103]

@@ -81,19 +81,19 @@ def test_minutes_that_were_not_written_when_the_process_was_killed_are_counted_a
     minute = NOW // 60 * 60
     killed, clock = Recorder(settings(), Clock(NOW)), Clock(NOW + 300)
     killed.minutes.count("chat", minute, 3)
-    snapshot = killed.dump()
+    snapshot = killed.copy()()
     killed.minutes.count("chat", minute + 60, 4)
     recorder = Recorder(settings(), clock)
     recorder.load(snapshot)
     recorder.replaying = True
     recorder.minutes.count("chat", minute + 60, 4)  # judged again
     assert recorder.add("inference", sample())
-    assert [row["queries"] for row in recorder.dump()] == [3, 4]
+    assert [row["queries"] for row in recorder.copy()()] == [3, 4]
     recorder.start()
     eventually("they are written", lambda: recorder.written["rollups"] == 2)
     assert queries_by_minute(recorder) == {minute: 3, minute + 60: 4}
     assert recorder.written["inference"] == 0  # it was recorded before
-    assert recorder.dump() == []
+    assert recorder.copy()() == []
     assert recorder.stop(5)
 
 
@@ -101,7 +101,7 @@ def test_minutes_that_were_written_after_the_last_snapshot_are_not_counted_again
     minute, clock = NOW // 60 * 60, Clock(NOW)
     killed = Recorder(settings(), clock)
     killed.minutes.count("chat", minute, 3)
-    snapshot = killed.dump()
+    snapshot = killed.copy()()
     killed.minutes.count("chat", minute, 2)
     clock.now += 120
     assert killed.turn()
@@ -120,11 +120,11 @@ def test_minutes_of_before_wait_until_the_database_can_be_asked(settings: Settin
     recorder = Recorder(settings(), Clock(NOW + 300))
     before = Recorder(settings(), Clock(NOW))
     before.minutes.count("chat", NOW, 3)
-    recorder.load(before.dump())
+    recorder.load(before.copy()())
     with monkeypatch.context() as away:
         away.setattr("exporter.history.reads.rolled_up", lambda *_: (_ for _ in ()).throw(SQLAlchemyError("away")))
         assert not recorder.turn()
-    assert [row["queries"] for row in recorder.dump()] == [3]
+    assert [row["queries"] for row in recorder.copy()()] == [3]
     assert recorder.turn()
     assert recorder.turn()
     assert recorder.written["rollups"] == 1
