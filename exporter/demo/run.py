@@ -17,6 +17,8 @@ from email.message import EmailMessage
 from pathlib import Path
 from string import Template
 
+import requests
+
 from exporter.commands import Failure
 from exporter.config import Clients
 from exporter.demo.processes import ROOT, free_port, running
@@ -94,10 +96,19 @@ def _started(stack: Stack, folder: Path, stop: threading.Event) -> Iterator[str]
         commands = _commands(stack, folder, exporter, prometheus, alertmanager)
         for address, command in commands.items():
             parts.enter_context(running(command, address, folder / f"{Path(command[0]).name}.log", stop))
+        _await_scrape(prometheus, stop)
         for name, address in (("exporter", exporter), ("Prometheus", prometheus), ("Alertmanager", alertmanager)):
             print(f"{name:13} http://{address}")
         print(f"{stack.version('prometheus')}; {stack.version('alertmanager')}; durations divided by {DIVISOR}")
         yield f"http://{exporter}"
+
+
+def _await_scrape(prometheus: str, stop: threading.Event) -> None:
+    """Wait until Prometheus has seen the exporter's counters at 0: what it has not seen rise is in no rate."""
+    query = f"http://{prometheus}/api/v1/query"
+    while not requests.get(query, params={"query": "up == 1"}, timeout=10).json()["data"]["result"]:
+        if stop.wait(0.1):
+            raise Failure("stopped before everything ran")
 
 
 def _commands(stack: Stack, folder: Path, exporter: str, prometheus: str, alertmanager: str) -> dict[str, list[str]]:

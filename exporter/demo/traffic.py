@@ -10,7 +10,7 @@ import requests
 #: the last one is watched, and nobody asks it anything
 CHAT, FRAUD, IDLE = "support-bot", "fraud-detector", "image-tagger"
 #: benign queries a second to both models together, and those of the attacker
-BENIGN_RATE, ATTACK_RATE = 20, 25
+BENIGN_RATE, ATTACK_RATE = 20, 32
 BATCH_SECONDS = 0.25
 ATTACKER = "account-6041"
 #: benign queries of the first moment, from which the exporter learns what is natural for both models
@@ -92,10 +92,10 @@ class Schedule(NamedTuple):
         return self.ill <= elapsed % self.period < self.ill + self.attack
 
 
-#: for somebody who watches, with the durations of the rules divided; and for rules as they are. The alerts of an attack
-#: end within two seconds of one another: it lasts until that is between two looks of Alertmanager, five seconds apart,
-#: so that one notification tells of the end of all
-FAST = Schedule(quiet=8.0, attack=31.5, period=300.0, ill=150.0)
+#: for somebody who watches, with the durations of the rules divided; and for rules as they are. Alertmanager looks at
+#: an attack two seconds after its first alert and then every five. The rate of the attack is such that the other alerts
+#: of its beginning fall in the middle between two looks, and its length such that those of its end do
+FAST = Schedule(quiet=5.0, attack=31.0, period=300.0, ill=150.0)
 SLOW = Schedule(quiet=60.0, attack=900.0, period=3600.0, ill=1800.0)
 
 
