@@ -4,6 +4,7 @@ A generation is up to 250,000 ids, 8 MB: only the newest ones stand in the snaps
 """
 
 import logging
+import time
 import zlib
 from collections.abc import Collection, Iterator, Mapping
 from itertools import islice
@@ -18,8 +19,9 @@ from exporter.storage.files import Files, close_quietly, replace
 log = logging.getLogger(__name__)
 
 SUFFIX = ".ids"
-#: entries that are encoded together: for about a millisecond, in which no other thread runs
-PIECE = 1 << 13
+#: entries that are encoded together: for less than a millisecond, in which no other thread runs; and the seconds that
+#: these are let run after each
+PIECE, PAUSE = 1 << 12, 0.001
 
 
 class DamagedIds(Exception):
@@ -90,6 +92,7 @@ def _pieces(entries: dict[bytes, bytes]) -> Iterator[bytes]:
     items = iter(entries.items())
     while part := dict(islice(items, PIECE)):
         yield msgspec.msgpack.encode(part)
+        time.sleep(PAUSE)
 
 
 def _joined(pieces: Collection[bytes]) -> dict[bytes, bytes]:

@@ -22,7 +22,7 @@ HOUR, MILLION, GENERATIONS = 3600.0, 1_000_000, 4
 class Generation(dict[bytes, bytes]):
     """By key the content of the first query; for further contents of an id its key and the content, as one key.
 
-    name: of this content, once nothing is added to it any more.
+    name: of this content, once it is over: nothing changes in it any more.
     """
 
     def __init__(self, entries: Mapping[bytes, bytes] | None = None, name: str | None = None) -> None:
@@ -79,16 +79,19 @@ class Duplicates:
 
     def forget(self, entries: Mapping[bytes, bytes]) -> None:
         """Undo a `remember`: what was taken could not be kept."""
-        for generation in self._generations:
-            for key in entries:
-                if generation.pop(key, None) is not None:
-                    generation.name = secrets.token_hex(8)
+        for at, generation in enumerate(self._generations):
+            found = [key for key in entries if key in generation]
+            if found and at > 0:  # one that is over never changes: it may be being written
+                self._generations[at] = generation = Generation(generation)
+            for key in found:
+                del generation[key]
 
     def copy(self, without: Collection[Mapping[bytes, bytes]], known: Collection[str]) -> dict[str, Any]:
         """All that is remembered, without these entries; with `lock` held.
 
         known: names of generations whose content the caller has. generations: (name, entries), newest first; no name
-        where a generation goes on or lacks what was left out, no entries where they are known.
+        where a generation goes on or lacks what was left out, no entries where they are known. Entries with a name are
+        no copy: they never change.
         """
         return {
             "secret": self._secret,
@@ -101,12 +104,14 @@ class Duplicates:
     ) -> tuple[str | None, dict[bytes, bytes]]:
         if generation.name in known:
             return generation.name, {}
+        is_over = generation is not self._generations[0] and len(generation) > 0
+        if is_over and not any(key in generation for left_out in without for key in left_out):
+            return generation.name, generation
         entries = dict(generation)
         for left_out in without:
             for key in left_out:
                 entries.pop(key, None)
-        is_over = generation is not self._generations[0] and 0 < len(entries) == len(generation)
-        return (generation.name if is_over else None), entries
+        return None, entries
 
     def load(self, state: Mapping[str, Any]) -> None:
         """Go on from a `copy` that has all entries."""

@@ -82,6 +82,15 @@ def test_what_is_taken_back_is_not_in_the_file_any_more(tmp_path: Path) -> None:
     assert known(again, range(5)) == [0, 1, 2, 4]
 
 
+def test_what_is_taken_back_after_the_copy_leaves_the_copy_as_it_was(tmp_path: Path) -> None:
+    duplicates, remembered = filled(tmp_path)
+    copied = remembered.copy(())
+    duplicates.forget(take_again(duplicates, 3) | take_again(duplicates, 34))
+    again, _ = back(tmp_path, remembered.write(copied))
+    assert known(again, range(35)) == list(range(35))
+    assert known(duplicates, range(35)) == [number for number in range(35) if number not in (3, 34)]
+
+
 def take_again(duplicates: Duplicates, number: int) -> dict[bytes, bytes]:
     """The entries of an id, as they were when it was taken."""
     other = Duplicates(size=40, secret=duplicates.copy((), ())["secret"])
