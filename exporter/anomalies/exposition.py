@@ -99,7 +99,7 @@ def _of_query(query: WatchedQuery, log: AnomalyLog, now: float) -> Block:
     numbers: dict[str, float] = {
         "baseline_ready": query.is_ready,
         "anomaly_incidents_open": sum(one.alarm.is_open for one in query.series.values()),
-        "anomaly_incidents_total": query.incidents,
+        "anomaly_incidents_total": query.incidents.begun,
         "anomaly_incidents_week": week,
         "anomaly_incidents_budget": config.incidents_per_week,
         "anomaly_muted": week > config.incidents_per_week,

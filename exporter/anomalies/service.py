@@ -19,17 +19,16 @@ from prometheus_client.core import Metric
 from exporter.anomalies import exposition, own
 from exporter.anomalies.anomaly import Anomaly
 from exporter.anomalies.blocks import ReadError, floor, unlearnable
-from exporter.anomalies.contexts import ContextReader
 from exporter.anomalies.course import CourseFiles, Judged
-from exporter.anomalies.events import Events, told
 from exporter.anomalies.groups import PREFIX, Groups, Member
+from exporter.anomalies.incidents import over
 from exporter.anomalies.kept import Kept, Unusable
 from exporter.anomalies.learning import Source, Stopped, learn
 from exporter.anomalies.log import AnomalyLog
 from exporter.anomalies.presets import PRESETS
-from exporter.anomalies.prometheus import Prometheus
 from exporter.anomalies.schedule import Turns, last_due, spread
-from exporter.anomalies.watched import VANISHED_STEPS, ContextsOf, Trained, WatchedQuery, over
+from exporter.anomalies.sources import Sources
+from exporter.anomalies.watched import VANISHED_STEPS, ContextsOf, Trained, WatchedQuery
 from exporter.anomalies.watched import Block as Read
 from exporter.config.anomalies import AnomalyQuery, LearnedNormal, ResolvedQuery
 from exporter.metrics.page import Block
@@ -56,16 +55,11 @@ class AnomalyService:
         self._clock = clock
         self._folder = state / "anomalies"
         self.log = AnomalyLog(self._folder / "anomalies.ndjson")
-        self.events = Events(self._folder / "events.json")
         self._courses = CourseFiles(self._folder / "courses")
         #: until when each query was judged, as the disk knows it
         self._judged_file = self._folder / "judged.json"
-        self._own = own.OwnSource(collect, self._folder / "own.msgpack")
-        self._given = source
-        self.prometheus: Prometheus | None = None
-        self._impatient: Prometheus | None = None
+        self.sources = Sources(self._folder, collect, source)
         self.queries: dict[str, WatchedQuery] = {}
-        self.contexts = ContextReader()
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
         self._next_read: dict[str, float] = {}
@@ -78,12 +72,7 @@ class AnomalyService:
         self.config = config
         self._kept = Kept(self._folder / "baselines", config.training.versions)
         self._groups = Groups(config.group_by, config.severity, lambda anomaly: self.log.put(anomaly))
-        self.contexts.configure(config.contexts)
-        server = config.prometheus
-        self._close()  # whoever still reads opens a new connection
-        if server is not None and self._given is None:
-            self.prometheus = Prometheus(server)
-            self._impatient = Prometheus(msgspec.structs.replace(server, retries=0))
+        self.sources.configure(config)
         before, queries = self.queries, {}
         written = {query.name for query in config.queries}
         for query in expanded(config):
@@ -115,16 +104,10 @@ class AnomalyService:
         for thread in self._threads:
             thread.join(timeout / 2)
         if self.config.own:
-            self._own.save()
+            self.sources.own.save()
         self._write_courses(at_end=True)
-        self._close()
+        self.sources.close()
         return not any(thread.is_alive() for thread in self._threads)
-
-    def _close(self) -> None:
-        for reader in (self.prometheus, self._impatient):
-            if reader is not None:
-                reader.close()
-        self.prometheus = self._impatient = None
 
     def _read_on(self) -> None:
         while not self._stopping.wait(LOOK_SECONDS):
@@ -147,7 +130,7 @@ class AnomalyService:
     def tick(self, now: float) -> None:
         """Read and judge what is due. When one query cannot reach the server, the others of the round do not try."""
         if self.config.own:
-            self._own.sample(now)
+            self.sources.own.sample(now)
         away = False
         for name, query in list(self.queries.items()):
             if now < self._next_read.get(name, 0.0):
@@ -155,7 +138,7 @@ class AnomalyService:
             interval = query.config.interval
             turn = floor(now - spread(name, interval), interval) + spread(name, interval)
             self._next_read[name] = turn + interval
-            if away and query.is_ready and not self._is_own(query.config):
+            if away and query.is_ready and not self.sources.is_own(query.config):
                 self._failed(query, ReadError("unreachable", f"{name}: Prometheus cannot be reached"))
                 continue
             error = self.read(query, now)
@@ -195,8 +178,8 @@ class AnomalyService:
             return None
         start = max(since + config.step, end - self.config.training.window)
         try:
-            source = self._source(config, live=True)
-            names = self._contexts(np.arange(start, end + config.step / 2, config.step), config, source, now)
+            source, steps = self.sources.of(config, live=True), np.arange(start, end + config.step / 2, config.step)
+            names = self.sources.contexts_of(steps, config, source, now)
             found = source.range(config.expr, start, end, config.step, config.name, len(query.series))
         except ReadError as error:
             self._failed(query, error)
@@ -226,17 +209,6 @@ class AnomalyService:
         if is_new:
             level = logging.INFO if query.is_warming_up else logging.WARNING
             log.log(level, "a query cannot be read", extra={"query": query.config.name, "reason": str(error)})
-
-    def _contexts(
-        self, times: np.ndarray, query: ResolvedQuery, source: Source, now: float | None = None
-    ) -> ContextsOf:
-        """The contexts of these times, to be looked up by time. now: of live reading."""
-        names = told(self.events.all(), times)
-        if self.config.contexts and not self._is_own(query):
-            by_expression = self.contexts.read(source, times, query.step, now)
-            names = np.where(by_expression == "", names, by_expression)
-        known = dict(zip(times.tolist(), names.tolist(), strict=True))
-        return lambda asked: np.array([known.get(moment, "") for moment in asked.tolist()], dtype=object)
 
     def _judge_groups(self) -> None:
         """Judge the times at which all queries of a group have been read."""
@@ -302,7 +274,7 @@ class AnomalyService:
         return self._turns.is_due(name, query.learned_at if query.is_ready else None, last_turn, is_ripe, now)
 
     def _train(self, query: WatchedQuery, now: float) -> None:
-        name, source = query.config.name, self._source(query.config)
+        name, source = query.config.name, self.sources.of(query.config)
         try:
             trained = self._learned(query, source, now)
         except ReadError as error:
@@ -322,7 +294,7 @@ class AnomalyService:
         config, past = query.config, self.config.training.window
         end = floor(now - config.lag, config.step)
         grid = np.arange(floor(end - past, config.step) + config.step, end + config.step / 2, config.step)
-        names = self._contexts(grid, config, source)
+        names = self.sources.contexts_of(grid, config, source, None)
 
         def not_normal(series: str) -> list:
             return self.log.not_normal(config.name, series)
@@ -388,7 +360,7 @@ class AnomalyService:
             if group is not None:
                 yield exposition.of_group(group, self._groups.places(group), self.members(group), now)
         if queries:
-            yield self.contexts.block()
+            yield self.sources.contexts.block()
             yield exposition.of_log(self.log, self._courses.failures)
 
     def labelled(self) -> Iterator[Metric]:
@@ -398,22 +370,6 @@ class AnomalyService:
     def places(self, group: str) -> dict[str, float]:
         """The score of each place of a group."""
         return {value: place.score for value, place in self._groups.places(group).items()}
-
-    def is_own(self, query: WatchedQuery) -> bool:
-        """Whether the query is about the program itself, without a Prometheus."""
-        return self._is_own(query.config)
-
-    def _is_own(self, query: ResolvedQuery) -> bool:
-        return self.config.own and query.expr in own.QUERIES
-
-    def _source(self, query: ResolvedQuery, live: bool = False) -> Source:
-        """Where a query is read. live: the next round is the next attempt."""
-        if self._is_own(query):
-            return self._own
-        source = self._given or (self._impatient if live else self.prometheus)
-        if source is None:
-            raise ReadError("unreachable", f"{query.name}: no Prometheus is configured")
-        return source
 
 
 def expanded(config: LearnedNormal) -> list[AnomalyQuery]:

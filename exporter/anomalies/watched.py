@@ -4,9 +4,8 @@ import math
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import msgspec
 import numpy as np
 
 from detectors.series import Baseline, Judgement, judge_together
@@ -21,7 +20,8 @@ from exporter.anomalies.blocks import (
     on_grid,
 )
 from exporter.anomalies.course import Course, Judged
-from exporter.anomalies.series import WatchedSeries, explained, judged
+from exporter.anomalies.incidents import Incidents, Look
+from exporter.anomalies.series import WatchedSeries, judged
 from exporter.config.anomalies import WEEK, ResolvedQuery
 
 Block = Mapping[str, tuple[Labels, Points]]
@@ -74,7 +74,7 @@ class WatchedQuery:
     def __init__(
         self, config: ResolvedQuery, window: float, history_step: float, record: Callable[[Anomaly], None]
     ) -> None:
-        self.config, self.window, self._history_step, self._record = config, window, history_step, record
+        self.config, self.window, self._history_step = config, window, history_step
         self.lock = threading.RLock()
         self.series: dict[str, WatchedSeries] = {}
         #: series that have not been learned, and when they were first seen
@@ -85,7 +85,7 @@ class WatchedQuery:
         self.error: ReadError | None = None
         #: whether it may have no series at all: a preset asks for more than every machine has
         self.is_optional = False
-        self.incidents = 0
+        self.incidents = Incidents(config, record)
         #: read up to here; before it has learned, nothing is read
         self.read_until: float | None = None
         self.judged_until = -math.inf
@@ -94,9 +94,6 @@ class WatchedQuery:
         self.last_point: float | None = None
         self.version, self.learned_at, self.points, self.seconds = "", 0.0, 0, 0.0
         self.shift: float | None = None
-        #: by series: what is, or may become, an incident; and what people said is none, while it goes on
-        self._open: dict[str, Anomaly] = {}
-        self._dismissed: dict[str, Anomaly] = {}
 
     @property
     def is_ready(self) -> bool:
@@ -135,7 +132,9 @@ class WatchedQuery:
                 else:
                     self.series[identifier] = _renewed(old, identifier, learned, trained.until, self.window)
             self.shift = _shift(before, self.series, trained.until)
-            self._end_of(before)
+            for identifier, old in before.items():
+                if identifier not in self.series and old.alarm.since is not None:
+                    self.incidents.close(old, old.last.time if old.last else old.known_until)
             self.unlearned = {key: since for key, since in self.unlearned.items() if key not in self.series}
             self.read_until = trained.until
             self.judged_until = max(self.judged_until, trained.until)
@@ -143,34 +142,13 @@ class WatchedQuery:
             self.points = sum(learned.points for learned in trained.series.values())
             return kept
 
-    def _end_of(self, before: Mapping[str, WatchedSeries]) -> None:
-        for identifier, old in before.items():
-            if identifier not in self.series and old.alarm.since is not None:
-                self._close(old, old.last.time if old.last else old.known_until)
-
     def remember(self, courses: Mapping[str, Course], judged_until: float, lasting: Sequence[Anomaly]) -> None:
         """Go on with courses and incidents that were, and find nothing a second time. The baselines are there."""
         with self.lock:
             for identifier, one in self.series.items():
                 one.course = courses.get(identifier, one.course)
             self.judged_until = max(self.judged_until, judged_until)
-            for found in lasting:
-                known = self.series.get(found.series)
-                if known is None:
-                    self._record(over(found))
-                else:
-                    self._go_on(known, found)
-
-    def _go_on(self, one: WatchedSeries, found: Anomaly) -> None:
-        """Go on with an incident of before a restart, or with what people said is none."""
-        one.alarm.resume(found.time)
-        if found.dismissed:
-            one.alarm.dismiss()
-            self._dismissed[one.id] = found
-        else:
-            one.incident, one.worst = found.id, found.score
-            one.shares = found.explanation.get("shares", {})
-            self._open[one.id] = found
+            self.incidents.resume(self.series, lasting)
 
     # -- judging
 
@@ -187,7 +165,7 @@ class WatchedQuery:
                 for i, (time, value) in enumerate(zip(points.times.tolist(), points.values.tolist(), strict=True)):
                     if time > self.judged_until:
                         point = judged(judgement, at + i, time, value)
-                        self._take(one, point, judgement, at + i, live, names[i])
+                        self._take(one, Look(point, judgement, at + i, names[i], self.version, live))
                         out.append((one.id, point))
             self.judged_until = max(self.judged_until, until)
             self._end_of_vanished(until)
@@ -259,93 +237,26 @@ class WatchedQuery:
                 one.known_until = time
         return out
 
-    # -- what was found
-
-    def _take(
-        self, one: WatchedSeries, point: Judged, judgement: Judgement, index: int, live: bool, context: str
-    ) -> None:
-        is_odd = self.config.severity.of(point.score) is not None
-        change = one.take(point, self.config)
-        if ended := one.course.take(point, self._history_step):
+    def _take(self, one: WatchedSeries, look: Look) -> None:
+        change = one.take(look.point, self.config)
+        if ended := one.course.take(look.point, self._history_step):
             self.unwritten.append((one.id, ended))
-        if is_odd and not one.alarm.is_dismissed:
-            self._odd(one, point, judgement, index, live, context)
-        if change == "opened":
-            self._opened(one, live)
-        elif change == "closed":
-            self._close(one, point.time)
-        elif one.alarm.since is None:
-            self._open.pop(one.id, None)
-            one.worst, one.shares = -math.inf, {}
+        self.incidents.take(one, look, change)
 
-    def _odd(
-        self, one: WatchedSeries, point: Judged, judgement: Judgement, index: int, live: bool, context: str
-    ) -> None:
-        """Keep the worst point of what is, or may become, an incident."""
-        if point.score <= one.worst:
-            return
-        explanation = explained(judgement, index, point.value)
-        if explanation is None:
-            return
-        one.worst, one.shares = point.score, explanation.shares
-        before = self._open.get(one.id)
-        self._open[one.id] = found = Anomaly(
-            id=before.id if before else f"{self.config.name}-{one.id}-{int(point.time)}",
-            time=before.time if before else point.time,
-            worst_at=point.time,
-            metric=self.config.name,
-            series=one.id,
-            labels=one.labels,
-            value=point.value,
-            expected=point.expected,
-            lower=point.lower,
-            upper=point.upper,
-            score=point.score,
-            severity=self.config.severity.of(point.score) or "low",
-            algorithm=self.config.options.algorithm,
-            explanation=_plain(explanation),
-            baseline_version=self.version,
-            context=context,
-            live=live,
-        )
-        if one.incident is not None:
-            self._record(found)
-
-    def _opened(self, one: WatchedSeries, live: bool) -> None:
-        found = self._open.get(one.id)
-        if found is None:
-            return
-        found.live = live
-        one.incident = found.id
-        self.incidents += live
-        self._record(found)
-
-    def _close(self, one: WatchedSeries, time: float) -> None:
-        found = self._open.pop(one.id, None)
-        if found is not None and one.incident is not None:
-            found.ended_at = time
-            self._record(found)
-        if dismissed := self._dismissed.pop(one.id, None):
-            self._record(over(dismissed))
-        one.incident, one.worst, one.shares = None, -math.inf, {}
+    # -- what became of incidents
 
     def dismiss(self, incident: str) -> None:
         """People said that this is none: if it lasts it ends at once, and what is left of it opens no other one."""
         with self.lock:
             for one in self.series.values():
                 if one.incident == incident and one.alarm.is_open:
-                    one.alarm.dismiss()
-                    found = self._open.pop(one.id)
-                    ended_at = one.last.time if one.last else found.worst_at
-                    self._dismissed[one.id] = msgspec.structs.replace(found, ended_at=ended_at, dismissed=True)
-                    self._record(self._dismissed[one.id])
-                    one.incident, one.worst, one.shares = None, -math.inf, {}
+                    self.incidents.dismiss(one)
 
     def _end_of_vanished(self, until: float) -> None:
         """End what was found of series that have no points any more, as far as was read: at their last point."""
         for one in self.series.values():
             if until - one.known_until >= VANISHED_STEPS * self.config.step:
-                self._forget_alarm(one)
+                self.incidents.forget(one)
 
     def _forget_alarms(self) -> None:
         """End what was found while points were caught up with: an alarm begins with live points.
@@ -354,28 +265,13 @@ class WatchedQuery:
         """
         for one in self.series.values():
             if not one.alarm.is_dismissed:
-                self._forget_alarm(one)
-
-    def _forget_alarm(self, one: WatchedSeries) -> None:
-        if one.alarm.is_open or one.alarm.since is not None:
-            self._close(one, one.last.time if one.last else one.known_until)
-            one.alarm.reset()
+                self.incidents.forget(one)
 
     def explain_with(self, identifier: str, moved: list[str]) -> None:
         """Note which members of its group moved with a series whose incident lasts."""
         with self.lock:
-            found = self._open.get(identifier)
-            if found is not None and moved and found.explanation.get("moved_with") != moved:
-                found.explanation = {**found.explanation, "moved_with": moved}
-                if self.series[identifier].incident is not None:
-                    self._record(found)
-
-
-def over(found: Anomaly) -> Anomaly:
-    """The record of what lasted when it was seen for the last time, and is over."""
-    return msgspec.structs.replace(
-        found, ended_at=found.worst_at if found.ended_at is None else found.ended_at, dismissed=False
-    )
+            if one := self.series.get(identifier):
+                self.incidents.explain_with(one, moved)
 
 
 def _renewed(
@@ -406,15 +302,3 @@ def _runs(names: np.ndarray) -> list[tuple[str, np.ndarray]]:
     """Consecutive points of one context: (context, positions)."""
     cuts = np.flatnonzero(names[1:] != names[:-1]) + 1
     return [(str(names[part[0]]), part) for part in np.split(np.arange(len(names)), cuts) if len(part)]
-
-
-def _plain(explanation: Any) -> dict[str, Any]:
-    """An explanation as it is written down."""
-    features = {name: round(share, 4) for name, share in explanation.features.items() if share}
-    return {
-        "sentence": explanation.sentence(),
-        "shares": {name: round(share, 4) for name, share in explanation.shares.items() if share >= 5e-5},
-        **({"features": features} if features else {}),
-        "nearest": explanation.nearest,
-        "rarity": explanation.rarity,
-    }

@@ -267,7 +267,7 @@ def _add_events(routes: APIRouter, service: AnomalyService) -> None:
         except ValueError as error:
             raise HTTPException(422, str(error)) from None
         try:
-            service.events.add(event)
+            service.sources.events.add(event)
         except OSError as error:
             raise HTTPException(503, f"the event cannot be kept: {error.strerror}") from None
         return {"kind": event.kind, "start": written(event.start), "end": written(event.end)}

@@ -149,12 +149,12 @@ def _add_health(routes: APIRouter, service: AnomalyService, history: Recorder | 
         services = {"exporter": "healthy"}
         if history is not None:
             services["database"] = "healthy" if history.is_up else "unhealthy"
-        if service.prometheus is not None:
-            services["prometheus"] = "healthy" if service.prometheus.is_well() else "unhealthy"
+        if service.sources.prometheus is not None:
+            services["prometheus"] = "healthy" if service.sources.prometheus.is_well() else "unhealthy"
         queries = {name: {"status": _status(query), "error": _error(query)} for name, query in service.queries.items()}
         contexts = [
             {"kind": one.kind, "status": "unhealthy" if error else "healthy", "error": str(error) if error else None}
-            for one, error in service.contexts.states()
+            for one, error in service.sources.contexts.states()
         ]
         if queries:
             failing = any(one["status"] == "unhealthy" for one in (*queries.values(), *contexts))

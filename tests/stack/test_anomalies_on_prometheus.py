@@ -171,7 +171,7 @@ def test_what_cannot_be_learned_says_why_and_the_others_learn(service: AnomalySe
     assert errors["matched"].startswith("matched: found duplicate series for the match group")
     assert errors["many"].startswith("many: 6 series, more than its bound of 5; aggregate them")
     assert errors["answer"].startswith("answer: expected an expression that gives series, got a scalar")
-    [(_, context)] = service.contexts.states()
+    [(_, context)] = service.sources.contexts.states()
     assert str(context).startswith("context broken: found duplicate series for the match group")
     ready = {name: len(query.series) for name, query in service.queries.items() if query.is_ready}
     assert ready == dict.fromkeys(("node_cpu", "node_memory", "node_network_receive", "temperature"), 6)
@@ -231,7 +231,7 @@ def test_nothing_else_fired_in_the_whole_night(
 
 
 def test_a_replay_of_the_night_finds_the_same(service: AnomalyService, clock: Clock) -> None:
-    source = service.prometheus
+    source = service.sources.prometheus
     assert source is not None
     found = {}
     for name, query in service.queries.items():

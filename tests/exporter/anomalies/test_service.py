@@ -290,7 +290,7 @@ def test_what_is_odd_otherwise_is_normal_during_an_event_that_was_learned(
     recorded.add("load", values)
     watched = service(LOAD)
     for begin in deployments:
-        watched.events.add(Event("deployment", begin, begin + 1800))
+        watched.sources.events.add(Event("deployment", begin, begin + 1800))
     watched.train_due(clock.now)
     run(watched, clock, 40)
     assert watched.log.newest_first() == []

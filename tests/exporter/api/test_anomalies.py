@@ -172,7 +172,7 @@ def test_baselines_are_listed_trained_and_rolled_back(client: TestClient, servic
 def test_an_event_is_kept(client: TestClient, service: AnomalyService) -> None:
     answer = client.post("/api/v1/events", json={"kind": "deployment", "duration_seconds": 600})
     assert answer.status_code == 201
-    [event] = service.events.all()
+    [event] = service.sources.events.all()
     assert (event.kind, event.end - event.start) == ("deployment", 600)
     for wrong in ({}, {"kind": "a b"}, {"kind": "a", "duration_seconds": 0}, {"kind": "a", "timestamp": 1}):
         assert client.post("/api/v1/events", json=wrong).status_code == 422
@@ -230,11 +230,11 @@ def test_a_key_for_some_models_sees_no_series(service: AnomalyService) -> None:
 
 
 def test_health_names_a_context_that_cannot_be_read(service: AnomalyService, client: TestClient) -> None:
-    service.contexts.configure([Context(kind="broken", expr="sum(a")])
+    service.sources.contexts.configure([Context(kind="broken", expr="sum(a")])
     assert client.get("/api/v1/health/detailed").json()["contexts"] == [
         {"kind": "broken", "status": "healthy", "error": None}
     ]
-    service.contexts.read(Recorded(), np.array([NOW]), 60.0)
+    service.sources.contexts.read(Recorded(), np.array([NOW]), 60.0)
     detailed = client.get("/api/v1/health/detailed").json()
     assert detailed["services"]["anomalies"] == "degraded"
     [context] = detailed["contexts"]
@@ -252,7 +252,7 @@ def test_an_event_lasts_as_it_was_told(
     service._clock.now = NOW  # type: ignore[attr-defined]
     answer = client.post("/api/v1/events", json={"kind": "campaign", **start, **until})
     assert answer.status_code == 201
-    assert service.events.all() == [Event("campaign", NOW, NOW + 900)]
+    assert service.sources.events.all() == [Event("campaign", NOW, NOW + 900)]
 
 
 @pytest.mark.parametrize(
@@ -274,7 +274,7 @@ def test_an_event_that_says_something_else_is_refused_by_its_key(
     detail = answer.json()["detail"]
     named = detail.split(": ")[0] if isinstance(detail, str) else detail[0]["loc"][1]
     assert (answer.status_code, named) == (422, key)
-    assert service.events.all() == []
+    assert service.sources.events.all() == []
 
 
 def test_a_bare_date_as_an_end_includes_that_day(client: TestClient) -> None:
