@@ -42,7 +42,7 @@ from exporter.config import Config
 from exporter.config_change import Change, difference
 from exporter.config_file import ConfigError, check
 from exporter.formats import custom, drift, feedback, inference
-from exporter.health.inferences import Growth
+from exporter.health.inferences import Inferences
 from exporter.history.alertmanager import Alertmanager
 from exporter.history.judged import Judged
 from exporter.history.noticed import Noticed
@@ -334,12 +334,12 @@ class Service:
         if self.history is not None:
             kept, shown, pipeline = self.history.config.history, self.pseudonyms.shown, self.pipeline
 
-            def growth(label: str) -> Growth:
-                return pipeline.models.by_label[label].health.take_growth()
+            def health(label: str) -> Inferences:
+                return pipeline.models.by_label[label].health
 
             self.history.replaying = True
-            pipeline.on_judged = Judged(self.history, growth, kept.evidence, kept.flagged_per_second, shown)
-            pipeline.noticed = Noticed(self.history, growth, kept.evidence, shown)
+            pipeline.on_judged = Judged(self.history, health, kept.evidence, kept.flagged_per_second, shown)
+            pipeline.noticed = Noticed(self.history, health, kept.evidence, shown)
 
     def _start_history(self) -> None:
         """Record what is judged from here on."""

@@ -168,17 +168,21 @@ class Inferences:
         if not self._has_prices:  # then only what is told costs anything
             queries = [query for query in queries if query.cost_dollars is not None]
         for query in queries:
-            if query.cost_dollars is not None:
-                cost = round(min(query.cost_dollars, MOST) * PICODOLLARS)
-                self.picodollars += cost - request
-            else:
-                cost = self._priced(query.tokens, query.latency_seconds)
-                self.picodollars += cost
-                cost += request
+            cost = self._cost(query)
+            self.picodollars += cost - request
             if cost and query.client is not None:
                 by_client.append((query.client, cost / PICODOLLARS))
         if by_client:
             self.dearest.add(by_client, now)
+
+    def _cost(self, query: Query) -> int:
+        if query.cost_dollars is not None:
+            return round(min(query.cost_dollars, MOST) * PICODOLLARS)
+        return round(self.prices.request * PICODOLLARS) + self._priced(query.tokens, query.latency_seconds)
+
+    def dollars_of(self, query: Query) -> float | None:
+        """What a query costs by itself: what it says, else by the prices; None where there are none."""
+        return self._cost(query) / PICODOLLARS if self._has_prices or query.cost_dollars is not None else None
 
     def _priced(self, tokens: Mapping[str, int] | None, gpu_seconds: float | None) -> int:
         price, cost = self.prices, 0.0

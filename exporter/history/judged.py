@@ -7,7 +7,7 @@ from itertools import compress
 import numpy as np
 
 from detectors import Query
-from exporter.health.inferences import Growth
+from exporter.health.inferences import Inferences
 from exporter.history.evidence import Evidence, content_of, error_of
 from exporter.history.recorder import Recorder
 from exporter.history.rows import Finding, FlaggedQuery, InferenceSample
@@ -29,13 +29,13 @@ class Judged:
     def __init__(
         self,
         recorder: Recorder,
-        growth: Callable[[str], Growth],
+        health: Callable[[str], Inferences],
         evidence: Evidence,
         per_second: int,
         shown: Callable[[str], str] = str,
     ) -> None:
-        """growth: takes what was counted of a model since the last time; shown: a client as others may see it."""
-        self._growth = growth
+        """health: of a model, by its label; shown: a client as others may see it."""
+        self._health = health
         self._recorder, self._evidence, self._per_second, self._shown = recorder, evidence, per_second, shown
         #: by model: the second, and how many more it may record in it
         self._allowance: dict[str, tuple[int, int]] = {}
@@ -63,7 +63,7 @@ class Judged:
 
     def _count(self, model: str, time: float, flagged: int) -> bool:
         """Count a batch; whether any of it says how long it took."""
-        grown = self._growth(model)
+        grown = self._health(model).take_growth()
         self._recorder.minutes.count(model, time, flagged=flagged, **grown._asdict())
         return bool(grown.latencies)
 
@@ -71,7 +71,8 @@ class Judged:
         """Record a few of the inferences that queries tell of; the minutes have counted all of them."""
         told = [query for query in queries if query.latency_seconds is not None][:SAMPLED]
         for query in told[: self._allowed(self._sampled, model, time, len(told), SAMPLED)]:
-            self._recorder.add("inference", _inference(model, time, query, self._evidence, self._shown))
+            cost = self._health(model).dollars_of(query)
+            self._recorder.add("inference", _inference(model, time, query, cost, self._evidence, self._shown))
 
     @staticmethod
     def _allowed(allowance: dict[str, tuple[int, int]], model: str, time: float, wanted: int, per_second: int) -> int:
@@ -120,11 +121,11 @@ def _later(
 
 
 def _inference(
-    model: str, time: float, query: Query, evidence: Evidence, shown: Callable[[str], str]
+    model: str, time: float, query: Query, cost: float | None, evidence: Evidence, shown: Callable[[str], str]
 ) -> Callable[[], InferenceSample]:
     """What makes the row, and does not hold the query."""
     name, client, latency, error = query.id, query.client, query.latency_seconds, query.error
-    tokens, cost = query.tokens or {}, query.cost_dollars
+    tokens = query.tokens or {}
 
     def make() -> InferenceSample:
         return InferenceSample(

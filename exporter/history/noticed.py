@@ -13,7 +13,7 @@ from exporter.drift.feedback import Feedback
 from exporter.drift.judge import Looked
 from exporter.formats.drift import Report
 from exporter.formats.inference import Resources, Sample
-from exporter.health.inferences import Growth
+from exporter.health.inferences import Inferences
 from exporter.history.evidence import Evidence, error_of
 from exporter.history.minutes import RESOURCES
 from exporter.history.recorder import Once, Recorder
@@ -31,17 +31,17 @@ FEATURES = 10
 class Noticed:
     """Records what it is told.
 
-    growth: takes what was counted of a model since the last time; shown: a client as others may see it.
+    health: of a model, by its label; shown: a client as others may see it.
     """
 
     def __init__(
         self,
         recorder: Recorder,
-        growth: Callable[[str], Growth],
+        health: Callable[[str], Inferences],
         evidence: Evidence = "none",
         shown: Callable[[str], str] = str,
     ) -> None:
-        self._recorder, self._growth, self._evidence, self._shown = recorder, growth, evidence, shown
+        self._recorder, self._health, self._evidence, self._shown = recorder, health, evidence, shown
         #: by model: the second, and the samples of it
         self._taken: dict[str, tuple[int, int]] = {}
 
@@ -53,7 +53,7 @@ class Noticed:
 
     def sample(self, model: str, sample: Sample, joined: bool, time: float) -> None:
         """A sample of an inference. joined: its query is counted already. Beyond a rate only its minute counts it."""
-        minutes, grown = self._recorder.minutes, self._growth(model)
+        minutes, grown = self._recorder.minutes, self._health(model).take_growth()
         minutes.count(model, time, **grown._asdict())
         if sample.resource_usage is not None:
             minutes.use(model, time, _used(sample.resource_usage))

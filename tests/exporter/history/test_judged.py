@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from detectors import Query
-from exporter.config import Config, DetectorConfig, Model, OwnDrift
+from exporter.config import Config, DetectorConfig, Model, OwnDrift, Prices
 from exporter.delivery import CANARY, Delivery
 from exporter.history.judged import Judged
 from exporter.history.recorder import Recorder
@@ -30,9 +30,7 @@ class Watched:
         self.recorder = Recorder(config)
         self.pipeline = Pipeline(Models(config), 1_000, 1 << 30, clock=lambda: NOW)
         models = self.pipeline.models.by_label
-        self.pipeline.on_judged = Judged(
-            self.recorder, lambda label: models[label].health.take_growth(), evidence, per_second
-        )
+        self.pipeline.on_judged = Judged(self.recorder, lambda label: models[label].health, evidence, per_second)
 
     def judge(self, *queries: Query, received: float = NOW, source: str = "push") -> None:
         self.pipeline.judge([Delivery(source, list(queries), received)])
@@ -145,6 +143,24 @@ def test_an_inference_that_a_query_tells_of_is_a_row_with_all_that_it_told(watch
     assert (kind, row.time, row.model, row.client, row.latency_seconds) == ("inference", NOW, "default", "key__1_", 0.5)
     assert (row.tokens_input, row.tokens_output, row.cost_dollars, row.joined) == (3, 4, 0.25, False)
     assert (row.request_id, row.error) == ("i" * 256, "other")
+
+
+@pytest.mark.parametrize(
+    ("prices", "told", "dollars"),
+    [
+        (Prices(input_token=0.01, request=0.5), {}, 0.53),
+        (Prices(input_token=0.01, request=0.5), {"cost_dollars": 0.25}, 0.25),
+        (Prices(), {}, None),
+    ],
+)
+def test_its_cost_is_what_it_told_else_by_the_prices(
+    config: Build, prices: Prices, told: dict[str, float], dollars: float | None
+) -> None:
+    watched = Watched(config(CONFIDENCE, models=(Model(name="default", prices=prices),)))
+    watched.judge(Query("a", SURE, latency_seconds=0.5, tokens={"input": 3}, **told))
+    [(_, make)] = watched.recorder._added
+    assert callable(make)
+    assert make().cost_dollars == dollars  # type: ignore[union-attr]
 
 
 def test_long_ids_of_flagged_queries_are_cut(watched: Watched) -> None:

@@ -11,7 +11,7 @@ from exporter.delivery import Delivery
 from exporter.formats import inference
 from exporter.formats.drift import Report
 from exporter.formats.feedback import Truth
-from exporter.health.inferences import Growth
+from exporter.health.inferences import Inferences
 from exporter.history.judged import SAMPLED, Judged
 from exporter.history.noticed import PER_SECOND, Noticed
 from exporter.history.recorder import Recorder
@@ -37,12 +37,12 @@ class Watched:
     def __init__(self, config: Config) -> None:
         self.recorder = Recorder(config)
         self.pipeline = Pipeline(Models(config), 10_000, 1 << 30)
-        self.pipeline.on_judged = Judged(self.recorder, self.growth, "none", 100, shown)
-        self.pipeline.noticed = Noticed(self.recorder, self.growth, shown=shown)
+        self.pipeline.on_judged = Judged(self.recorder, self.health, "none", 100, shown)
+        self.pipeline.noticed = Noticed(self.recorder, self.health, shown=shown)
         self.pipeline.models.worker.on_looked = self.pipeline.noticed.drift
 
-    def growth(self, label: str) -> Growth:
-        return self.pipeline.models.by_label[label].health.take_growth()
+    def health(self, label: str) -> Inferences:
+        return self.pipeline.models.by_label[label].health
 
     def judge(self, *queries: Query, received: float = 1000.0) -> None:
         self.pipeline.judge([Delivery("push", list(queries), received)])
