@@ -9,6 +9,7 @@ from fastapi import FastAPI, HTTPException, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from exporter.api import asked as ask
+from exporter.api.answers import LINES
 from exporter.api.asked import CLIENT, HOURS, LIMIT, MODEL, TEXT, Format, Plain
 from exporter.api.described import AS_CSV, errors
 from exporter.config.units import duration
@@ -26,7 +27,6 @@ MAX_POINTS = 10_000
 SHORTEST_WINDOW = 60
 #: sums of a window, left out where there are none
 SUMS = (*TOKENS, "cost_dollars")
-LINES = ("latency", "p95_latency", "throughput", "error_rate", *RESOURCES, *SUMS)
 
 #: what is answered with rows: JSON, or CSV where that is asked for
 ROWS_OR_NONE = errors(422, 503) | AS_CSV

@@ -19,6 +19,7 @@ from exporter.config import Config, Storage
 from exporter.config.anomalies import AnomalyQuery, Context, LearnedNormal, PrometheusServer
 from exporter.history.recorder import Recorder
 from tests.exporter.anomalies.conftest import NOW, Recorded, daily, run
+from tests.exporter.answers import check_httpx
 from tests.exporter.api.test_models import Registry
 from tests.exporter.conftest import Clock
 
@@ -49,6 +50,7 @@ def client(service: AnomalyService) -> Iterator[TestClient]:
     app.include_router(router(service))
     models.add(app, Registry(), lambda: baselines(service))
     with TestClient(app) as open_client:
+        open_client.event_hooks["response"].append(check_httpx)
         yield open_client
 
 
