@@ -14,9 +14,9 @@ from exporter.anomalies.log import AnomalyLog
 from exporter.anomalies.series import WatchedSeries
 from exporter.anomalies.watched import WatchedQuery
 from exporter.config.anomalies import DAY
+from exporter.labels import label_value
 from exporter.metrics.families import FAMILIES, PREFIX
 from exporter.metrics.page import Block
-from exporter.models import label_value
 
 #: the gauges of a series, by their names
 GAUGES = {
