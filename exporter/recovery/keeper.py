@@ -69,7 +69,10 @@ class Keeper:
         self._rows: References = {}
         self._ids: Mapping[str, Any] = {}
         self._saving = threading.Lock()
-        self._stopping = threading.Event()
+        #: held by the thread that brings back what was, for as long as it does
+        self._bringing_back = threading.Lock()
+        #: set once it is to end
+        self.stopping = threading.Event()
         self._thread: threading.Thread | None = None
         #: since when the counts go on without a gap, seconds since 1970
         self.epoch = clock()
@@ -88,9 +91,19 @@ class Keeper:
     # -- at the start
 
     def recover(self) -> list[Position]:
-        """Bring back what was, before the pipeline starts; how far the files of the drop directory are taken."""
-        number, proven = self._load()
-        proven = self._replay(number) and proven
+        """Bring back what was, before the pipeline starts; how far the files of the drop directory are taken.
+
+        A `stop` meanwhile ends it between two records: `recovering` stays true then, and nothing was changed.
+        """
+        with self._bringing_back:
+            number, proven = self._load()
+            proven = self._replay(number) and proven
+            if self.stopping.is_set():
+                log.info("stopped during the replay: the next start begins it anew", extra={"replayed": self.replayed})
+                return []
+            return self._go_on(proven)
+
+    def _go_on(self, proven: bool) -> list[Position]:
         if not proven:
             self.epoch = self._clock()
             self._pipeline.models.count_anew()
@@ -149,6 +162,8 @@ class Keeper:
         """Judge what the journal holds behind a record; whether nothing is missing."""
         try:
             for number, written in self._journal.replay(after):
+                if self.stopping.is_set():
+                    break
                 self._judge_again(number, written)
         except JournalGap as gap:
             log.error("the journal has a gap: what was in it is lost", extra={"reason": str(gap)})
@@ -178,8 +193,16 @@ class Keeper:
         self._thread.start()
 
     def stop(self, timeout: float) -> bool:
-        """Save a last time, once nothing more is judged. False when that before is not done in time, or this fails."""
-        self._stopping.set()
+        """Save a last time, once nothing more is judged. False when that before is not done in time, or this fails.
+
+        What did not come back, or not yet, is not saved: the folder has it better.
+        """
+        self.stopping.set()
+        if not self._bringing_back.acquire(timeout=timeout):
+            return False
+        self._bringing_back.release()
+        if self.recovering:
+            return True
         if self._thread is not None:
             self._thread.join(timeout)
             if self._thread.is_alive():
@@ -187,7 +210,7 @@ class Keeper:
         return self.save()
 
     def _run(self, interval: float) -> None:
-        while not self._stopping.wait(interval):
+        while not self.stopping.wait(interval):
             self.save()
             give_back()  # what the copies took
 

@@ -1,6 +1,7 @@
 """What survives a restart."""
 
 import logging
+import threading
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -11,9 +12,10 @@ import pytest
 from exporter.config import Config, Limits, Model, Prices
 from exporter.delivery import Delivery
 from exporter.formats import custom, drift, feedback
+from exporter.pipeline import Pipeline
 from exporter.storage.snapshot import Snapshots
 from tests.exporter.conftest import Clock
-from tests.exporter.recovery.conftest import DETECTORS, Run, events, files_of_windows, live
+from tests.exporter.recovery.conftest import DETECTORS, Run, begin, events, files_of_windows, live
 from tests.exporter.storage.conftest import FailingFiles, PluggedFiles
 
 
@@ -90,6 +92,59 @@ def test_a_snapshot_of_another_kind_is_set_aside_and_never_a_crash(tmp_path, con
     assert run.push(*events(0, 3)) == 202
     assert run.keeper.set_aside == 1
     assert "cannot be taken over" in caplog.text
+
+
+class Held(Pipeline):
+    """Judges the first delivery, and no other before it is let."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.begun, self.go_on = threading.Event(), threading.Event()
+
+    def judge(self, deliveries):
+        super().judge(deliveries)
+        self.begun.set()
+        assert self.go_on.wait(10)
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+def test_a_stop_during_the_replay_ends_it_and_leaves_the_folder_as_it_was(tmp_path, configured):
+    """A snapshot of what another thread is judging would be of no moment at all."""
+    run = live(tmp_path, configured)
+    for part in range(3):
+        run.push(*events(part * 5, 5))
+    run.kill()
+    before = files_of(tmp_path)
+    stopped = begin(tmp_path, configured, judging=Held)
+    recovering = threading.Thread(target=stopped.keeper.recover)
+    recovering.start()
+    assert stopped.pipeline.begun.wait(10)
+    ending = threading.Thread(target=stopped.keeper.stop, args=(10,))
+    ending.start()
+    assert stopped.keeper.stopping.wait(10)
+    stopped.pipeline.go_on.set()
+    ending.join(10)
+    recovering.join(10)
+    stopped.kill()
+    assert (stopped.keeper.replayed, stopped.keeper.recovering) == (5, True)
+    assert files_of(tmp_path) == before
+    assert live(tmp_path, configured).state() == run.state()
+
+
+def test_what_never_came_back_is_not_saved_at_the_end(tmp_path, configured):
+    """An empty state would have the files of the good one removed."""
+    run = live(tmp_path, configured)
+    run.push(*events(0, 5))
+    run.keeper.save()
+    run.kill()
+    before = files_of(tmp_path)
+    failed = begin(tmp_path, configured)
+    failed.keeper.stop(10)
+    failed.kill()
+    assert files_of(tmp_path) == before
 
 
 def test_a_lost_journal_begins_all_counts_anew(tmp_path, configured):
