@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from exporter.config import Config, Limits, Model, Prices
+from exporter.config import Config, DetectorConfig, Limits, Model, Prices
 from exporter.delivery import Delivery
 from exporter.formats import custom, drift, feedback
 from exporter.pipeline import Pipeline
@@ -161,6 +161,23 @@ def test_a_lost_journal_begins_all_counts_anew(tmp_path, configured):
     assert again.state()["queries"] == 0
 
 
+def test_a_journal_that_ends_before_the_snapshot_begins_all_counts_anew(tmp_path, configured):
+    """What it held behind the snapshot is lost, and was counted: going on would be to go back."""
+    run = live(tmp_path, configured, clock=lambda: 5.0)
+    run.push(*events(0, 5))
+    run.keeper.save()
+    run.push(*events(5, 5))
+    run.kill()
+    first, *others = sorted((tmp_path / "journal").glob("*.journal"))
+    for other in others:
+        other.unlink()
+    content = bytearray(first.read_bytes())
+    content[40] ^= 255
+    first.write_bytes(content)
+    again = live(tmp_path, configured, clock=lambda: 9.0)
+    assert (again.keeper.epoch, again.state()["queries"]) == (9.0, 0)
+
+
 def test_a_disk_that_refuses_the_snapshot_is_counted_and_the_journal_stays(tmp_path, configured, caplog):
     files = FailingFiles()
     run = live(tmp_path, configured, files=files)
@@ -205,6 +222,30 @@ def test_windows_that_cannot_be_read_come_back_from_the_snapshot_before(tmp_path
     assert again.state() == run.state()
     assert again.keeper.epoch == run.keeper.epoch
     assert "windows or ids of a snapshot cannot be read" in caplog.text
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_the_snapshot_before_keeps_its_windows_while_nothing_comes(tmp_path, config, monkeypatch, restarted):
+    """Without a query a snapshot takes the place of the newest, not of the one before."""
+    monkeypatch.setattr("exporter.storage.rows.SMALL", 0)  # files of rows are let go of early
+    few = config(DetectorConfig(name="text_similarity", options={"max_history_size": 4}))
+    run = live(tmp_path, few)
+    run.push(*events(0, 5))
+    run.keeper.save()
+    run.push(*events(5, 20))
+    for _ in range(3):
+        run.keeper.save()
+    if restarted:
+        run.kill()
+        run = live(tmp_path, few)
+        run.keeper.save()
+    run.kill()
+    assert len(list(tmp_path.glob("*.snapshot"))) == 2
+    newest = max(tmp_path.glob("*.snapshot"))
+    newest.write_bytes(b"")
+    again = live(tmp_path, few)
+    assert again.state() == run.state()
+    assert again.keeper.epoch == run.keeper.epoch
 
 
 def test_where_no_windows_can_be_read_they_begin_anew_and_the_others_go_on(tmp_path, configured):
