@@ -99,6 +99,8 @@ class Service:
         limits = config.limits
         self._read_config, self._options = read_config, options
         self._ready = False
+        #: whether a signal asked for the configuration to be read anew before the past was back
+        self._reload_later = False
         #: why it could not start
         self.failure: Exception | None = None
         self.gate = Gate(config, options.telemetry_path, _users(options.web))
@@ -272,6 +274,12 @@ class Service:
         adds = web is not None and web.current().config.http_server_config.headers.values
         return not adds and not self.gate.is_guarding
 
+    def _hang_up(self) -> None:
+        """Reload for SIGHUP, off the event loop; what the journal holds is counted by the models as they were."""
+        self._reload_later = not self._ready
+        if self._ready:
+            asyncio.get_running_loop().run_in_executor(None, self._reload_on_signal)
+
     def _reload_on_signal(self) -> None:
         with contextlib.suppress(ConfigError, AccessError):  # it is in the log
             self.reload()
@@ -297,7 +305,7 @@ class Service:
         loop = asyncio.get_running_loop()
         for stop in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(stop, server.stop)
-        loop.add_signal_handler(signal.SIGHUP, loop.run_in_executor, None, self._reload_on_signal)
+        loop.add_signal_handler(signal.SIGHUP, self._hang_up)
         self.pipeline.on_failure = partial(loop.call_soon_threadsafe, server.stop)
         canary = asyncio.create_task(self._begin(server))
         if self._is_open():
@@ -327,6 +335,8 @@ class Service:
             server.stop()
             return
         self._ready = True
+        if self._reload_later:
+            self._hang_up()
         await self.canary.run()
 
     def _attach_history(self) -> None:

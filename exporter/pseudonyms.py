@@ -70,6 +70,9 @@ class Hidden:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._file: int | None = _open(self._path)
         os.ftruncate(self._file, size)  # a line that a crash left half written
+        #: lines, or the end of one, that the disk did not take yet
+        self._unwritten = bytearray()
+        self._is_full = self._is_failing = False
 
     def shown(self, client: str) -> str:
         """Its pseudonym, which is written down the first time."""
@@ -88,6 +91,7 @@ class Hidden:
     def close(self) -> None:
         """Close the file; what is shown from now on is not written down."""
         with self._lock:
+            self._write()
             file, self._file = self._file, None
         if file is not None:
             os.close(file)
@@ -95,23 +99,34 @@ class Hidden:
     def _remember(self, pseudonym: str, client: str) -> None:
         if pseudonym in self._known:
             return
-        try:
-            if len(self._known) >= self._most:
-                self._begin_anew()
-            if self._file is not None:
-                os.write(self._file, msgspec.json.encode([pseudonym, client]) + b"\n")
-        except OSError as error:  # known until the next start, where it is written when it is shown again
-            log.error("a pseudonym was not written down", extra={"reason": error.strerror})
+        if len(self._known) >= self._most:
+            self._older, self._known, self._is_full = self._known, {}, True
+            self._unwritten.clear()
         self._known[pseudonym] = client
+        self._unwritten += msgspec.json.encode([pseudonym, client]) + b"\n"
+        self._write()
 
-    def _begin_anew(self) -> None:
-        """Keep what there is as the file before, and forget the one before that."""
-        self._older, self._known = self._known, {}
-        if self._file is not None:
+    def _write(self) -> None:
+        """Write what is not written yet. What the disk does not take is tried again with the next one."""
+        try:
+            if self._is_full and self._file is not None:
+                self._file = self._begin_anew(self._file)
+            while self._unwritten and self._file is not None:
+                del self._unwritten[: os.write(self._file, self._unwritten)]
+            self._is_failing = False
+        except OSError as error:
+            if not self._is_failing:
+                log.error("pseudonyms cannot be written down", extra={"reason": error.strerror})
+            self._is_failing = True
+
+    def _begin_anew(self, full: int) -> int:
+        """Keep the file as the one before, and begin another; its descriptor. Raises OSError; may be tried again."""
+        with contextlib.suppress(FileNotFoundError):
             os.replace(self._path, self._before)
-            os.close(self._file)
-            self._file = None
-            self._file = _open(self._path)
+        file = _open(self._path)
+        os.close(full)
+        self._is_full = False
+        return file
 
 
 def pseudonyms(config: Config) -> Pseudonyms:

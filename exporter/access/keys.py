@@ -179,7 +179,7 @@ def revoke(path: str, key_id: str, now: datetime) -> Key:
 @contextmanager
 def _held(path: str) -> Iterator[None]:
     """Nobody else changes the file meanwhile."""
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Path(path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # it may be the state folder, not there yet
     descriptor = os.open(path + ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         _give_away(descriptor, path)

@@ -19,7 +19,7 @@ from exporter.web.landing import landing_page
 UNCHANGED = "The configuration is wrong, as is said; what was in force still is"
 #: said of the whole interface
 EVERYWHERE = """Whatever is asked for, a connection may also be answered 400 (no HTTP), 408 (too slow), 431 (headers of
-more than 64 KiB) and 503 (too many connections)."""
+more than 64 KiB) and 503 (too many connections; while starting, whatever would change something)."""
 
 
 def build(

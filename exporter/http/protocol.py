@@ -32,18 +32,29 @@ class Connections:
     def __init__(self, limits: Limits, telemetry_path: str = "/metrics") -> None:
         self.limits = limits
         self._for_watchers = {path.encode() for path in (*HEALTH, telemetry_path)}
-        self.open: set[BoundedProtocol] = set()
+        #: the oldest first
+        self.open: dict[BoundedProtocol, None] = {}
         self.closed: Counter[str] = Counter(dict.fromkeys(CLOSE_REASONS, 0))
         self._sweep: asyncio.TimerHandle | None = None
 
     def add(self, connection: "BoundedProtocol") -> bool:
         """Look after a connection from now on. False when there is no room for it, not even to ask for health."""
-        if len(self.open) >= self.limits.connections + RESERVED:
+        if len(self.open) >= self.limits.connections + RESERVED and not self._make_room():
             return False
         connection.is_reserved = len(self.open) >= self.limits.connections
-        self.open.add(connection)
+        self.open[connection] = None
         if self._sweep is None:
             self._look_again_soon(connection.loop)
+        return True
+
+    def _make_room(self) -> bool:
+        """Close the oldest one beyond the limit that waits for no answer: to be silent must not blind the watchers."""
+        silent = (old for old in self.open if old.is_reserved and not old.is_answering())
+        found = next(silent, None)
+        if found is None:
+            return False
+        found.give_way()
+        self.open.pop(found, None)
         return True
 
     def has_room(self, connection: "BoundedProtocol", path: bytes) -> bool:
@@ -91,7 +102,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is no more."""
-        self.bounds.open.discard(self)
+        self.bounds.open.pop(self, None)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -179,6 +190,20 @@ class BoundedProtocol(HttpToolsProtocol):
         elif now >= self._deadline:
             self._deadline = now + limits.idle_timeout
             self._expire()
+
+    def give_way(self) -> None:
+        """Close for somebody else; who has asked for nothing yet is told so."""
+        if self._phase == "headers":
+            self._refuse(503, "too many connections", "too_many")
+        else:
+            self.bounds.closed["too_many"] += 1
+            self.transport.close()
+        if self.transport.get_write_buffer_size():  # who reads nothing is not waited for
+            self.transport.abort()
+
+    def is_answering(self) -> bool:
+        """Whether an answer is still to be given."""
+        return bool(self.pipeline) or (self.cycle is not None and not self.cycle.response_complete)
 
     def _expire(self) -> None:
         """The deadline has passed: close, unless it is not the client that we wait for."""

@@ -32,6 +32,7 @@ SAMPLE_PATHS = {
     "drift": "/api/v1/metrics/drift",
 }
 TEXT = b"text/plain; charset=utf-8"
+NOT_READY = refusal(503, "not ready", 1)
 
 
 class HotPaths:
@@ -72,8 +73,10 @@ class HotPaths:
         """Answer one request."""
         route = self._routes.get(scope["path"]) if scope["type"] == "http" else None
         if route is None or (scope["path"] in self._samples and scope["method"] != "POST"):
-            await self._behind(scope, receive, send)
-            return
+            if self._is_ready() or scope["type"] != "http" or scope["method"] in ("GET", "HEAD"):
+                await self._behind(scope, receive, send)
+                return
+            route = ((scope["method"],), self._not_ready)  # who changes what is being brought back would spoil it
         methods, handler = route
         more: tuple[tuple[bytes, bytes], ...] = ()
         try:
@@ -97,7 +100,7 @@ class HotPaths:
         with self._room.share() as share:
             data = await body.read(scope, receive, self._limits.body_bytes, share)
             if not self._is_ready():
-                return refusal(503, "not ready", 1)
+                return NOT_READY
             by: Principal = scope.get("principal", ANYBODY)
             return await take(data, by.id, by.models)
 
@@ -127,6 +130,9 @@ class HotPaths:
         async with self._scrapes:
             page = await asyncio.to_thread(encode, self._registry)
         return Reply(200, page, content_type=content_type.encode())
+
+    async def _not_ready(self, scope: Scope, receive: body.Receive) -> Reply:
+        return NOT_READY
 
     async def _healthy(self, scope: Scope, receive: body.Receive) -> Reply:
         return Reply(200, b"healthy\n", content_type=TEXT)

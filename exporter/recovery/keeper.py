@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -22,7 +22,7 @@ from exporter.history.recorder import Recorder
 from exporter.memory import give_back
 from exporter.models import Models
 from exporter.pipeline import Pipeline
-from exporter.recovery.remembered import DamagedIds, Remembered
+from exporter.recovery.remembered import DamagedIds, Remembered, named
 from exporter.recovery.windows import References, Windows
 from exporter.sources.drop.positions import Position
 from exporter.sources.duplicates import Duplicates
@@ -36,6 +36,22 @@ log = logging.getLogger(__name__)
 
 #: the only source with positions: the drop directory
 DROP = "drop"
+
+
+class Needed(NamedTuple):
+    """The names of the files that a snapshot needs: those of its windows, and those of ids."""
+
+    rows: frozenset[str]
+    ids: frozenset[str]
+
+    @classmethod
+    def by(cls, state: Mapping[str, Any]) -> "Needed":
+        """What the snapshot of this state needs."""
+        return cls(frozenset(reference["file"] for reference in state["rows"].values()), named(state["duplicates"]))
+
+    def and_also(self, other: "Needed") -> "Needed":
+        """What both need."""
+        return Needed(self.rows | other.rows, self.ids | other.ids)
 
 
 class Keeper:
@@ -65,11 +81,13 @@ class Keeper:
         self._folder = folder
         self._snapshots, self._windows = Snapshots(folder, files), Windows(folder, files)
         self._remembered = Remembered(folder, duplicates, files)
-        #: of the snapshot before: the files of its windows, and its ids
-        self._rows: References = {}
-        self._ids: Mapping[str, Any] = {}
+        #: by number, what the snapshots need that are there, as far as it is known
+        self._needed: dict[int, Needed] = {}
         self._saving = threading.Lock()
-        self._stopping = threading.Event()
+        #: held by the thread that brings back what was, for as long as it does
+        self._bringing_back = threading.Lock()
+        #: set once it is to end
+        self.stopping = threading.Event()
         self._thread: threading.Thread | None = None
         #: since when the counts go on without a gap, seconds since 1970
         self.epoch = clock()
@@ -88,9 +106,19 @@ class Keeper:
     # -- at the start
 
     def recover(self) -> list[Position]:
-        """Bring back what was, before the pipeline starts; how far the files of the drop directory are taken."""
-        number, proven = self._load()
-        proven = self._replay(number) and proven
+        """Bring back what was, before the pipeline starts; how far the files of the drop directory are taken.
+
+        A `stop` meanwhile ends it between two records: `recovering` stays true then, and nothing was changed.
+        """
+        with self._bringing_back:
+            number, proven = self._load()
+            proven = self._replay(number) and proven
+            if self.stopping.is_set():
+                log.info("stopped during the replay: the next start begins it anew", extra={"replayed": self.replayed})
+                return []
+            return self._go_on(proven)
+
+    def _go_on(self, proven: bool) -> list[Position]:
         if not proven:
             self.epoch = self._clock()
             self._pipeline.models.count_anew()
@@ -117,7 +145,7 @@ class Keeper:
                     log.warning("a snapshot cannot be taken over", extra={"reason": f"{type(error).__name__}: {error}"})
                     self._snapshots.reject(number)
                 self._pipeline.watch(Models(self.config))  # with nothing of what was half taken over
-        self._rows, self._ids = {}, {}
+        self._needed = {}
         self._load_minutes(())
         return 0, True
 
@@ -125,8 +153,9 @@ class Keeper:
         """Take a state over; whether its counts may go on. Raises what kept windows from being read if `whole`."""
         proven = bool(state["judging"] == judging_digest(self.config))
         self._remembered.load(state["duplicates"], whole)
-        self._rows, self._ids = state["rows"], state["duplicates"]
-        proven &= self._pipeline.models.load(state["models"], self._windows.read(self._rows))
+        rows: References = state["rows"]
+        self._needed = {number: Needed.by(state)}
+        proven &= self._pipeline.models.load(state["models"], self._windows.read(rows))
         self._pipeline.samples.custom.load(state.get("custom", ()))
         self._pipeline.samples.custom.once.load(state.get("custom_ids", ((), ())))
         self._pipeline.samples.reports.load(state.get("reports", ()))
@@ -147,13 +176,16 @@ class Keeper:
 
     def _replay(self, after: int) -> bool:
         """Judge what the journal holds behind a record; whether nothing is missing."""
+        is_whole = self._journal.last_number >= after  # else what came behind it is lost as well
         try:
             for number, written in self._journal.replay(after):
+                if self.stopping.is_set():
+                    break
                 self._judge_again(number, written)
         except JournalGap as gap:
             log.error("the journal has a gap: what was in it is lost", extra={"reason": str(gap)})
             return False
-        return True
+        return is_whole
 
     def _judge_again(self, number: int, written: bytes) -> None:
         try:
@@ -178,8 +210,16 @@ class Keeper:
         self._thread.start()
 
     def stop(self, timeout: float) -> bool:
-        """Save a last time, once nothing more is judged. False when that before is not done in time, or this fails."""
-        self._stopping.set()
+        """Save a last time, once nothing more is judged. False when that before is not done in time, or this fails.
+
+        What did not come back, or not yet, is not saved: the folder has it better.
+        """
+        self.stopping.set()
+        if not self._bringing_back.acquire(timeout=timeout):
+            return False
+        self._bringing_back.release()
+        if self.recovering:
+            return True
         if self._thread is not None:
             self._thread.join(timeout)
             if self._thread.is_alive():
@@ -187,7 +227,7 @@ class Keeper:
         return self.save()
 
     def _run(self, interval: float) -> None:
-        while not self._stopping.wait(interval):
+        while not self.stopping.wait(interval):
             self.save()
             give_back()  # what the copies took
 
@@ -202,16 +242,30 @@ class Keeper:
                 self._windows.sync()
                 state["duplicates"] = self._remembered.write(state["duplicates"])
                 state["minutes"] = state["minutes"]()
-                self._journal.forget(self._snapshots.save(number, state))
-                self._windows.remove_others(self._rows)
-                self._remembered.remove_others(self._ids, state["duplicates"])
-                self._rows, self._ids = state["rows"], state["duplicates"]
+                self._write(number, state)
             except OSError as error:
                 self.failures += 1
                 log.error("no snapshot was written", extra={"reason": error.strerror or str(error)})
                 return False
             self.seconds, self.saved_at = time.monotonic() - begun, self._clock()
             return True
+
+    def _write(self, number: int, state: Mapping[str, Any]) -> None:
+        """Write the snapshot, and let go of what no snapshot needs. Raises OSError; it may be there all the same."""
+        self._forget_needs()
+        needed, before = Needed.by(state), self._needed.get(number)
+        self._needed[number] = needed if before is None else needed.and_also(before)
+        self._journal.forget(self._snapshots.save(number, state))
+        self._needed[number] = needed  # where no query came in between, it took the place of the one before
+        if self._forget_needs():
+            self._windows.remove_others(frozenset().union(*(needed.rows for needed in self._needed.values())))
+            self._remembered.remove_others(frozenset().union(*(needed.ids for needed in self._needed.values())))
+
+    def _forget_needs(self) -> bool:
+        """Keep in mind what the snapshots need that are there; whether it is known of each of them."""
+        there = self._snapshots.numbers()
+        self._needed = {number: needed for number, needed in self._needed.items() if number in there}
+        return len(self._needed) == len(there)  # one from before the start was not read
 
     def _state(self) -> tuple[int, dict[str, Any]]:
         """Everything, as it is between two batches."""

@@ -79,13 +79,17 @@ class Remembered:
         self._written[kept["name"]] = kept["crc"]
         return kept["name"], _joined(pieces)
 
-    def remove_others(self, *states: Mapping[str, Any]) -> None:
-        """Remove the files that none of these states names. Raises OSError."""
-        names = {kept["name"] for state in states for kept in state.get("generations", ()) if "name" in kept}
+    def remove_others(self, names: Collection[str]) -> None:
+        """Remove the files of all generations but these. Raises OSError."""
         for path in self._folder.glob(f"*{SUFFIX}"):
             if path.stem not in names:
                 self._files.unlink(path)
         self._written = {name: crc for name, crc in self._written.items() if name in names}
+
+
+def named(state: Mapping[str, Any]) -> frozenset[str]:
+    """The names of the generations that have files, of a state that `write` gave."""
+    return frozenset(kept["name"] for kept in state.get("generations", ()) if "name" in kept)
 
 
 def _pieces(entries: dict[bytes, bytes]) -> Iterator[bytes]:

@@ -1,6 +1,6 @@
 """The rows of all windows, in files beside the snapshots: copied in slices, so that judging hardly waits."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from time import monotonic
 from typing import Any, NamedTuple, Protocol, TypeVar
@@ -135,10 +135,9 @@ class Windows:
                 self._files[space] = file
             file.append(number, copied)
 
-    def remove_others(self, references: References) -> None:
-        """Remove the files that neither these references nor the open files name."""
-        names = {reference["file"] for reference in references.values()}
-        remove_others(self._folder, names | {file.name for file in self._files.values()}, self._calls)
+    def remove_others(self, names: Collection[str]) -> None:
+        """Remove the files that are neither among these nor open."""
+        remove_others(self._folder, {*names, *(file.name for file in self._files.values())}, self._calls)
 
 
 def _tidy(models: Models) -> None:

@@ -37,13 +37,13 @@ class Snapshots:
         body = msgspec.msgpack.encode(state)
         head = MAGIC + VERSION.to_bytes(4, "little") + zlib.crc32(body).to_bytes(4, "little")
         close_quietly(replace(self._files, self._path(number), head, body))
-        for old in self._numbers()[KEPT:]:
+        for old in self.numbers()[KEPT:]:
             self._files.unlink(self._path(old))
-        return self._numbers()[-1]
+        return self.numbers()[-1]
 
     def load(self) -> Iterator[tuple[int, Any]]:
         """The good snapshots, newest first. What cannot be used is set aside under another name."""
-        for number in self._numbers():
+        for number in self.numbers():
             path = self._path(number)
             try:
                 yield number, _read(path)
@@ -63,9 +63,12 @@ class Snapshots:
     def _path(self, number: int) -> Path:
         return self._folder / f"{number:020d}{SUFFIX}"
 
-    def _numbers(self) -> list[int]:
+    def numbers(self) -> list[int]:
         """What there is, newest first."""
-        return sorted((int(path.stem) for path in self._folder.glob(f"[0-9]*{SUFFIX}")), reverse=True)
+        names = (path.stem for path in self._folder.glob(f"*{SUFFIX}"))
+        return sorted(
+            (int(name) for name in names if len(name) == 20 and name.isascii() and name.isdigit()), reverse=True
+        )
 
 
 def _read(path: Path) -> Any:

@@ -246,6 +246,42 @@ def test_a_signal_takes_over_a_new_configuration_and_counts_go_on(config: Build)
     run(config(), scenario, reloaded=lambda: stricter)
 
 
+def test_a_signal_before_the_past_is_back_is_heeded_once_it_is(config: Build) -> None:
+    """What the journal holds is counted by the models as they were."""
+    early: list[bool] = []
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    def read() -> Config:
+        early.append(service.keeper.recovering)
+        return config(models=(Model(name="new"),))
+
+    service = Service(config(), read, ServeOptions())
+    recover = service.keeper.recover
+
+    def recover_after_a_signal() -> list[Any]:
+        os.kill(os.getpid(), signal.SIGHUP)
+        for _ in range(3):  # the loop has seen it then
+            asyncio.run_coroutine_threadsafe(asyncio.sleep(0), loops[0]).result(10)
+        assert early == []
+        return recover()
+
+    service.keeper.recover = recover_after_a_signal  # type: ignore[method-assign]
+
+    async def main() -> None:
+        loops.append(asyncio.get_running_loop())
+        with listen("127.0.0.1", 0) as listener, session() as http:
+            serving = asyncio.create_task(service.run(listener))
+            running = Running(service, listener, http)
+            async with asyncio.timeout(20):
+                while 'vedette_queries_total{model="new"}' not in await running.page():
+                    assert not serving.done()
+            os.kill(os.getpid(), signal.SIGTERM)
+            await asyncio.wait_for(serving, 30)
+
+    asyncio.run(main())
+    assert early == [False]
+
+
 def test_a_bad_configuration_keeps_the_old_one_and_says_so(config: Build, caplog: pytest.LogCaptureFixture) -> None:
     configurations: list[Any] = [BAD, config()]
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from exporter.access import AccessError
 from exporter.app import ServeOptions, Service
 from exporter.config import Access, Config, Storage
-from exporter.pseudonyms import NAME, AsTheyAre, Hidden, pseudonyms
+from exporter.pseudonyms import NAME, AsTheyAre, Hidden, pseudonyms, written_down
 
 SECRET, OTHER = b"a secret of forty characters, all random", b"another secret of more than 32 bytes"
 
@@ -118,11 +118,35 @@ def test_a_full_disk_hides_no_less_and_stops_nothing(
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "write", fail)
-        shown = names.shown("alice")
-    assert names.original(shown) == "alice"
-    assert "a pseudonym was not written down" in caplog.text
+        shown = [names.shown(client) for client in ("alice", "bob")]
+    assert [names.original(one) for one in shown] == ["alice", "bob"]
+    assert [record.message for record in caplog.records] == ["pseudonyms cannot be written down"]
     assert "alice" not in caplog.text
     names.close()
+
+
+@pytest.mark.parametrize("fails", ["write", "open"])
+def test_what_a_full_disk_did_not_take_is_written_once_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: str
+) -> None:
+    """Who is shown once and never again must be found all the same. Half of a line is gone on with."""
+    names, whole = Hidden(SECRET, tmp_path, most=3), os.write
+    shown = [names.shown(f"client {number}") for number in range(3)]
+
+    def half(file: int, content: bytes) -> int:
+        if len(content) < 20:
+            raise OSError(28, "No space left on device")
+        return whole(file, content[: len(content) // 2])
+
+    def refused(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, fails, half if fails == "write" else refused)
+        shown += [names.shown(f"client {number}") for number in (3, 4)]
+    shown.append(names.shown("client 5"))
+    names.close()
+    assert [written_down(tmp_path).get(one) for one in shown] == [f"client {number}" for number in range(6)]
 
 
 def test_threads_write_each_pseudonym_once(tmp_path: Path) -> None:

@@ -21,8 +21,9 @@ from exporter.sources.drop.reading import FILE_FAILURES, Changed, Chunk, Failure
 
 log = logging.getLogger(__name__)
 
-#: seconds between looks at the folder, and until a file that could not be put away is tried again
-LOOK_SECONDS, RETRY_SECONDS = 1.0, 60.0
+#: seconds between looks at the folder, between counts of it while files are read, and until a file that could not be
+#: put away is tried again
+LOOK_SECONDS, COUNT_SECONDS, RETRY_SECONDS = 1.0, 5.0, 60.0
 
 
 class FileCounts:
@@ -67,13 +68,14 @@ class DropQueries:
         self._ready: deque[Arrival] = deque()
         self._open: tuple[Progress, Reader] | None = None
         self._commits: deque[Position] = deque()
-        self._look_at = float("-inf")
+        self._look_at = self._count_at = float("-inf")
         self._lost = False
 
     def poll(self) -> Delivery | None:
         """The next queries with their position, None when there are none now. Never waits."""
         self._take_commits()
         while not self._stopping():
+            self._count_pending()
             if self._open is None:
                 self._open = self._next()
             if self._open is None:
@@ -156,7 +158,19 @@ class DropQueries:
         self._stored = {identity: kept for identity, kept in self._stored.items() if identity in identities}
         self._tidy({identity[:2] for identity in identities}, now)
         self._ready.extend(arrival for arrival in self.arrivals.look(files, now, notices) if self._is_wanted(arrival))
+        self._set_pending(identities, now)
+
+    def _count_pending(self) -> None:
+        """Tell of the files that come while others are read, which may take long."""
+        now = self._steady()
+        if now >= self._count_at and (self._open or self._ready):
+            files = self._files()
+            if files is not None:
+                self._set_pending(set(files.values()), now)
+
+    def _set_pending(self, identities: set[Identity], now: float) -> None:
         self.files.waiting = sum(self._is_pending(identity) for identity in identities)
+        self._count_at = now + COUNT_SECONDS
 
     def _files(self) -> dict[str, Identity] | None:
         """What is in the folder; None when that cannot be said now, which is logged once."""

@@ -44,6 +44,7 @@ def test_the_file_is_for_its_owner_only_and_nothing_else_is_left_behind(path: Pa
     make(path)
     make(path)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     assert {file.name for file in path.parent.iterdir()} == {"keys.json", "keys.json.lock"}
 
 

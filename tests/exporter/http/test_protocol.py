@@ -193,12 +193,43 @@ def test_health_and_metrics_are_answered_when_all_connections_are_taken(start: S
     assert exporter.connections.closed["too_many"] == 1
 
 
-def test_there_is_an_end_to_the_connections_for_health_too(start: Start) -> None:
+@pytest.mark.parametrize(
+    ("sent", "told"),
+    [
+        (b"", b"HTTP/1.1 503 "),
+        (HEALTHY[:5], b"HTTP/1.1 503 "),
+        (HEALTHY, b""),
+        (HEALTHY.replace(b"host: x", b"content-length: 9"), b""),
+    ],
+)
+def test_silent_connections_keep_nobody_from_asking_for_health(start: Start, sent: bytes, told: bytes) -> None:
+    """Nor do those that were answered, or whose body does not come: the oldest of them makes room."""
     exporter = start(connections=1)
     with contextlib.ExitStack() as stack:
-        for _ in range(1 + RESERVED):
-            stack.enter_context(connected(exporter)).sendall(HEALTHY[:5])
+        held = [stack.enter_context(connected(exporter)) for _ in range(1 + RESERVED)]
+        for connection in held:
+            connection.sendall(sent)
+            if not told:
+                answered(connection, 1, b"healthy\n")
+        for number in (1, 2):
+            other = stack.enter_context(connected(exporter))
+            other.sendall(HEALTHY)
+            answered(other, 1, b"healthy\n")
+            assert until_end(held[number]).startswith(told)
+        assert len(exporter.connections.open) == 1 + RESERVED
+    assert exporter.connections.closed["too_many"] == 2
+
+
+def test_connections_within_the_limit_make_no_room(start: Start) -> None:
+    exporter = start(connections=1 + RESERVED)
+    with contextlib.ExitStack() as stack:
+        for connection in [stack.enter_context(connected(exporter)) for _ in range(1 + RESERVED)]:
+            connection.sendall(HEALTHY)
+            answered(connection, 1, b"healthy\n")
+        exporter.connections.limits = Limits(connections=1)
         assert is_closing(until_end(stack.enter_context(connected(exporter))), 503)
+        connection.sendall(HEALTHY)
+        answered(connection, 1, b"healthy\n")
 
 
 def test_a_connection_beyond_the_limit_is_as_the_others_once_there_is_room(start: Start) -> None:

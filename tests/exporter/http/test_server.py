@@ -168,6 +168,20 @@ def test_until_it_is_ready_nothing_is_taken(serve: Serve) -> None:
     assert exporter.push({"input": "a"}).status_code == 202
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("POST", "/-/reload"), ("POST", "/api/v1/models/m/warm-up"), ("DELETE", "/api/v1/clients/c"), ("PUT", "/nothing")],
+)
+def test_until_it_is_ready_nothing_is_changed(serve: Serve, method: str, path: str) -> None:
+    """What is being brought back would be spoiled, and an erased client would come back out of the journal."""
+    reloads: list[int] = []
+    exporter = serve(is_ready=lambda: False, reload=lambda: reloads.append(1))
+    answer = exporter.session.request(method, exporter.url + path)
+    assert (answer.status_code, answer.headers["retry-after"], answer.json()) == (503, "1", {"detail": "not ready"})
+    assert reloads == []
+    assert exporter.get("/api/v1/clients").status_code == 200
+
+
 # -- POST /detect
 
 

@@ -101,20 +101,34 @@ def live(
     files: Files | None = None,
     sync: bool = False,
 ) -> Run:
-    """A start on this folder. Segments of the journal are small, so that snapshots let some of them go."""
-    pipeline = Pipeline(Models(config), 10_000, 1 << 30, clock)
+    """A start on this folder, with what was there brought back."""
+    run = begin(folder, config, clock, drop, files, sync)
+    try:
+        run.drop.seek(run.keeper.recover())
+    except BaseException:
+        run.kill()
+        raise
+    if sync:
+        run.journal.start()
+    return run
+
+
+def begin(
+    folder: Path,
+    config: Config,
+    clock: Callable[[], float] = lambda: 1000.0,
+    drop: Path | None = None,
+    files: Files | None = None,
+    sync: bool = False,
+    judging: type[Pipeline] = Pipeline,
+) -> Run:
+    """A start before the past is back. Segments of the journal are small, so that snapshots let some of them go."""
+    pipeline = judging(Models(config), 10_000, 1 << 30, clock)
     duplicates = Duplicates()
     options: Any = {"max_bytes": 1 << 20, "segment_bytes": SEGMENT_BYTES, "interval": 0.0, "files": files}
     journal = Journal(folder / "journal", sync=sync, **options)
     dropped = DropQueries(str(drop or folder), Limits(), settle_seconds=0.0, clock=clock)
     keeper = Keeper(folder, config, pipeline, duplicates, journal, kept=dropped.kept, clock=clock, files=files)
-    try:
-        dropped.seek(keeper.recover())
-    except BaseException:
-        journal.stop()
-        raise
-    if sync:
-        journal.start()
     ledger = Ledger(pipeline, journal, sync)
     return Run(pipeline, journal, ledger, keeper, PushIntake(ledger, duplicates, Limits(), clock), dropped)
 

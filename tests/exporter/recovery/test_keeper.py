@@ -1,6 +1,7 @@
 """What survives a restart."""
 
 import logging
+import threading
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -8,12 +9,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from exporter.config import Config, Limits, Model, Prices
+from exporter.config import Config, DetectorConfig, Limits, Model, Prices
 from exporter.delivery import Delivery
 from exporter.formats import custom, drift, feedback
+from exporter.pipeline import Pipeline
 from exporter.storage.snapshot import Snapshots
 from tests.exporter.conftest import Clock
-from tests.exporter.recovery.conftest import DETECTORS, Run, events, files_of_windows, live
+from tests.exporter.recovery.conftest import DETECTORS, Run, begin, events, files_of_windows, live
 from tests.exporter.storage.conftest import FailingFiles, PluggedFiles
 
 
@@ -92,6 +94,59 @@ def test_a_snapshot_of_another_kind_is_set_aside_and_never_a_crash(tmp_path, con
     assert "cannot be taken over" in caplog.text
 
 
+class Held(Pipeline):
+    """Judges the first delivery, and no other before it is let."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.begun, self.go_on = threading.Event(), threading.Event()
+
+    def judge(self, deliveries):
+        super().judge(deliveries)
+        self.begun.set()
+        assert self.go_on.wait(10)
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+def test_a_stop_during_the_replay_ends_it_and_leaves_the_folder_as_it_was(tmp_path, configured):
+    """A snapshot of what another thread is judging would be of no moment at all."""
+    run = live(tmp_path, configured)
+    for part in range(3):
+        run.push(*events(part * 5, 5))
+    run.kill()
+    before = files_of(tmp_path)
+    stopped = begin(tmp_path, configured, judging=Held)
+    recovering = threading.Thread(target=stopped.keeper.recover)
+    recovering.start()
+    assert stopped.pipeline.begun.wait(10)
+    ending = threading.Thread(target=stopped.keeper.stop, args=(10,))
+    ending.start()
+    assert stopped.keeper.stopping.wait(10)
+    stopped.pipeline.go_on.set()
+    ending.join(10)
+    recovering.join(10)
+    stopped.kill()
+    assert (stopped.keeper.replayed, stopped.keeper.recovering) == (5, True)
+    assert files_of(tmp_path) == before
+    assert live(tmp_path, configured).state() == run.state()
+
+
+def test_what_never_came_back_is_not_saved_at_the_end(tmp_path, configured):
+    """An empty state would have the files of the good one removed."""
+    run = live(tmp_path, configured)
+    run.push(*events(0, 5))
+    run.keeper.save()
+    run.kill()
+    before = files_of(tmp_path)
+    failed = begin(tmp_path, configured)
+    failed.keeper.stop(10)
+    failed.kill()
+    assert files_of(tmp_path) == before
+
+
 def test_a_lost_journal_begins_all_counts_anew(tmp_path, configured):
     run = live(tmp_path, configured, clock=lambda: 5.0)
     run.push(*events(0, 5))
@@ -104,6 +159,23 @@ def test_a_lost_journal_begins_all_counts_anew(tmp_path, configured):
     segment.write_bytes(content)
     again = live(tmp_path, configured, clock=lambda: 9.0)
     assert again.state()["queries"] == 0
+
+
+def test_a_journal_that_ends_before_the_snapshot_begins_all_counts_anew(tmp_path, configured):
+    """What it held behind the snapshot is lost, and was counted: going on would be to go back."""
+    run = live(tmp_path, configured, clock=lambda: 5.0)
+    run.push(*events(0, 5))
+    run.keeper.save()
+    run.push(*events(5, 5))
+    run.kill()
+    first, *others = sorted((tmp_path / "journal").glob("*.journal"))
+    for other in others:
+        other.unlink()
+    content = bytearray(first.read_bytes())
+    content[40] ^= 255
+    first.write_bytes(content)
+    again = live(tmp_path, configured, clock=lambda: 9.0)
+    assert (again.keeper.epoch, again.state()["queries"]) == (9.0, 0)
 
 
 def test_a_disk_that_refuses_the_snapshot_is_counted_and_the_journal_stays(tmp_path, configured, caplog):
@@ -150,6 +222,30 @@ def test_windows_that_cannot_be_read_come_back_from_the_snapshot_before(tmp_path
     assert again.state() == run.state()
     assert again.keeper.epoch == run.keeper.epoch
     assert "windows or ids of a snapshot cannot be read" in caplog.text
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_the_snapshot_before_keeps_its_windows_while_nothing_comes(tmp_path, config, monkeypatch, restarted):
+    """Without a query a snapshot takes the place of the newest, not of the one before."""
+    monkeypatch.setattr("exporter.storage.rows.SMALL", 0)  # files of rows are let go of early
+    few = config(DetectorConfig(name="text_similarity", options={"max_history_size": 4}))
+    run = live(tmp_path, few)
+    run.push(*events(0, 5))
+    run.keeper.save()
+    run.push(*events(5, 20))
+    for _ in range(3):
+        run.keeper.save()
+    if restarted:
+        run.kill()
+        run = live(tmp_path, few)
+        run.keeper.save()
+    run.kill()
+    assert len(list(tmp_path.glob("*.snapshot"))) == 2
+    newest = max(tmp_path.glob("*.snapshot"))
+    newest.write_bytes(b"")
+    again = live(tmp_path, few)
+    assert again.state() == run.state()
+    assert again.keeper.epoch == run.keeper.epoch
 
 
 def test_where_no_windows_can_be_read_they_begin_anew_and_the_others_go_on(tmp_path, configured):

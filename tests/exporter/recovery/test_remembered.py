@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from detectors import Query
-from exporter.recovery.remembered import DamagedIds, Remembered
+from exporter.recovery.remembered import DamagedIds, Remembered, named
 from exporter.sources.duplicates import Duplicates
 
 
@@ -103,9 +103,9 @@ def test_files_that_no_kept_snapshot_names_are_removed(tmp_path: Path) -> None:
     for number in range(35, 100):
         take(duplicates, number)
     new = kept(remembered)
-    remembered.remove_others(old, new)
+    remembered.remove_others(named(old) | named(new))
     assert known(back(tmp_path, old)[0], range(35)) == list(range(35))
-    remembered.remove_others(new)
+    remembered.remove_others(named(new))
     with pytest.raises(FileNotFoundError):
         back(tmp_path, old)
     assert known(back(tmp_path, new)[0], range(100)) == known(duplicates, range(100))

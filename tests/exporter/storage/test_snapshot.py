@@ -28,6 +28,16 @@ def test_what_cannot_be_used_is_set_aside_and_the_one_before_counts(tmp_path, da
     assert newest.with_suffix(".unusable").exists()
 
 
+@pytest.mark.parametrize("name", ["12ab.snapshot", "1.snapshot", "\u0661.snapshot", f"{2:020d}x.snapshot"])
+def test_files_of_other_names_are_not_looked_at(tmp_path, name):
+    snapshots = Snapshots(tmp_path)
+    snapshots.save(1, "good")
+    (tmp_path / name).touch()
+    assert list(snapshots.load()) == [(1, "good")]
+    assert snapshots.save(2, "better") == 1
+    assert snapshots.set_aside == 0
+
+
 @settings(deadline=None)
 @given(st.data())
 def test_no_flipped_byte_goes_unnoticed(tmp_path_factory, data):

@@ -96,6 +96,18 @@ def test_what_is_written_while_a_file_is_read_is_read_too_and_nothing_twice(desk
     assert desk.queries.files.read == 1
 
 
+def test_files_that_come_while_another_is_read_are_told_of(desk):
+    desk.drop("long.ndjson", ndjson(range(2500)))
+    desk.settle()
+    desk.poll(1)
+    assert desk.queries.files.pending() == 1
+    for name in "ab":
+        desk.drop(f"{name}.ndjson", ndjson([0]))
+    desk.now += 5
+    desk.poll(1)
+    assert desk.queries.files.pending() == 3
+
+
 def test_what_is_written_before_a_file_is_put_away_is_read_too(desk):
     path = desk.folder / "a.ndjson"
     path.write_text(ndjson("a"))
