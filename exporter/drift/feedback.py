@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from detectors import Query
 from detectors.drift.concept import PageHinkley
-from detectors.drift.predictions import LABEL_CHARACTERS, prediction_of
+from detectors.drift.predictions import label_text, prediction_of
 from detectors.kept import in_words
 
 #: predictions that wait for their truth, the oldest forgotten first; and those over which the accuracy is taken
@@ -43,14 +43,14 @@ class Feedback:
             waiting.popitem(last=False)
 
     def tell(self, query_id: str, true_label: Any, time: float) -> Told:
-        """Take in a true label. A prediction is joined once; labels are compared as texts of at most 64 characters.
+        """Take in a true label. A prediction is joined once; labels are compared as texts of at most 64 characters, 1 as 1.0.
 
         time: when it came, seconds since 1970.
         """
         predicted = self._waiting.pop(query_id, None)
         if predicted is None:
             return "unknown"
-        is_right = predicted == str(true_label)[:LABEL_CHARACTERS]
+        is_right = predicted == label_text(true_label)
         self._recent.append(is_right)
         self.test.add(not is_right)
         self.last = time

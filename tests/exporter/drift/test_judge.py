@@ -80,6 +80,21 @@ def test_changed_answers_are_drift_of_the_prediction(judge: Build) -> None:
     assert set(drifted(warm)) == {"prediction.label", "prediction.confidence"}
 
 
+def test_answers_that_are_numbers_move_as_numbers_do(judge: Build) -> None:
+    warm, random = judge(), np.random.default_rng(1)
+
+    def asked(seed: int, start: float, moved: float = 0.0) -> list[Query]:
+        queries = table(seed, 300, start=start)
+        for query, price in zip(queries, random.normal(100.0 + 10.0 * moved, 10.0, 300).tolist(), strict=True):
+            query.model_output = {"label": price}
+        return queries
+
+    see(warm, [*asked(1, 0.0), *asked(2, 20.0)])
+    assert warm.severity == 0
+    see(warm, asked(3, 40.0, moved=1.0))
+    assert drifted(warm) == ["prediction.label"]
+
+
 def test_other_texts_and_other_pictures_are_drift_of_their_vectors(judge: Build) -> None:
     def texts(words: list[str], start: float) -> list[Query]:
         random = np.random.default_rng(int(start))
