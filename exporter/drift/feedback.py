@@ -43,7 +43,7 @@ class Feedback:
             waiting.popitem(last=False)
 
     def tell(self, query_id: str, true_label: Any, time: float) -> Told:
-        """Take in a true label. A prediction is joined once; labels are compared as texts of at most 64 characters, 1 as 1.0.
+        """Take in a true label. A prediction is joined once; labels are compared as texts of at most 64 characters.
 
         time: when it came, seconds since 1970.
         """
