@@ -183,11 +183,15 @@ def _streamed(kind: Kind, name: str, rows: Iterator[Plain], written: Format) -> 
     every: Iterable[Plain] = () if first is None else chain([first], rows)
     if written == "json":
         return StreamingResponse(as_json(name, every), media_type="application/json")
-    return ask.csv_of(name, ["id", *_columns(kind)] if first is None else list(first), every)
+    return ask.csv_of(name, _columns(kind), every)
 
 
 def _columns(kind: Kind) -> list[str]:
-    return list(ROWS[kind].__struct_fields__)
+    """The names on the wire, where there is a row and where there is none: those of a row whose values are nothing."""
+    from exporter.history.reads import Kept
+
+    nothing: dict[str, Any] = dict.fromkeys(ROWS[kind].__struct_fields__, 0)
+    return list(shown(Kept(0, ROWS[kind](**nothing))))
 
 
 def shown(kept: Any) -> Plain:
