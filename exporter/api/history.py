@@ -1,5 +1,6 @@
 """The routes that read the history: flagged queries and other rows, inferences, sums over time, the summary."""
 
+import time
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -110,7 +111,7 @@ def _add_metrics(app: FastAPI, recorder: Recorder) -> None:
 
         seconds = _window(window, since_hours)
         with ask.database(recorder) as database:
-            found = windows(database, rows.asked(request, model_id, since_hours), seconds)
+            found = windows(database, rows.asked(request, model_id, since_hours), seconds, time.time())
         if format == "csv":
             lines = [dict(zip(LINES, _values(one), strict=True)) for one in found]
             timed = ({"time": ask.written(one.start), **line} for one, line in zip(found, lines, strict=True))
