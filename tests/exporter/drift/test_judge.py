@@ -265,6 +265,31 @@ def test_a_frozen_window_is_the_reference_from_then_on(judge: Build) -> None:
     assert warm.severity == 0
 
 
+class Later(Worker):
+    """Does what was submitted when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiting: list[Callable[[], None]] = []
+
+    def submit(self, work: Callable[[], None]) -> bool:
+        self.waiting.append(work)
+        return True
+
+
+@pytest.mark.parametrize("change", [lambda judge: judge.freeze("spring"), DriftJudge.begin_anew])
+def test_a_window_that_waits_while_the_reference_is_replaced_says_nothing(change: Callable[[DriftJudge], bool]) -> None:
+    told: list[Any] = []
+    slow = DriftJudge(QUICK, later := Later())
+    later.on_looked = lambda name, looked: told.append(looked)
+    see(slow, [*table(1, 300), *table(2, 300, start=20.0, moved=1.0)])
+    [test] = later.waiting
+    assert change(slow)
+    test()
+    assert (slow.looked, told) == (None, [])
+    assert slow.windows == {"tested": 0, "skipped": 1, "failed": 0}
+
+
 # -- over a restart and a reload
 
 
