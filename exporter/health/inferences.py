@@ -98,7 +98,6 @@ class Inferences:
         self._new_latencies: deque[float] = deque(maxlen=NEW_LATENCIES)
         self.count_anew()
         if previous is not None:
-            self.gauges, self.last_sample = previous.gauges, previous.last_sample
             self.busiest, self.dearest = previous.busiest, previous.dearest
             self.load(previous.dump())
 
@@ -297,12 +296,14 @@ class Inferences:
         self._new_latencies.clear()
 
     def dump(self) -> dict[str, Any]:
-        """The counts. Sums as texts: they may be larger than the numbers that can be stored."""
+        """The counts and gauges. Sums as texts: they may be larger than the numbers that can be stored."""
         return {
             **{name: str(getattr(self, name)) for name in _SUMS},
             "durations": self.durations.dump(),
             "first_tokens": self.first_tokens.dump(),
             **{name: dict(getattr(self, name)) for name in _BY_WORD},
+            "gauges": {name: gauge.dump() for name, gauge in self.gauges.items()},
+            "last_sample": self.last_sample,
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
@@ -312,6 +313,9 @@ class Inferences:
         self.durations, self.first_tokens = (Durations(**state[name]) for name in ("durations", "first_tokens"))
         for name in _BY_WORD:
             setattr(self, name, {**getattr(self, name), **state[name]})
+        for name, kept in state.get("gauges", {}).items():  # a snapshot from before has none
+            self.gauges[name].load(kept)
+        self.last_sample = state.get("last_sample", self.last_sample)
         self._told = self._sums()
         self._new_latencies.clear()
 
