@@ -214,6 +214,7 @@ def _inference(row: InferenceSample) -> Plain:
         "model_type": row.model_type,
         "request_id": row.request_id,
         "latency": ask.milliseconds(row.latency_seconds),
+        "time_to_first_token": ask.milliseconds(row.first_token_seconds),
         "throughput": row.throughput,
         "error_rate": row.error_rate,
         "resource_usage": {name: value for name in RESOURCES if (value := getattr(row, name)) is not None},
@@ -222,6 +223,7 @@ def _inference(row: InferenceSample) -> Plain:
         "error": row.error,
         "tokens": {"input": row.tokens_input, "output": row.tokens_output},
         "cost_dollars": row.cost_dollars,
+        "joined": row.joined,
     }
 
 

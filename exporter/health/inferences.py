@@ -156,7 +156,7 @@ class Inferences:
             if query.tokens is not None:
                 self.input_tokens += query.tokens.get("input", 0)
                 self.output_tokens += query.tokens.get("output", 0)
-            if query.metadata and (waited := _first_token(query)) is not None:
+            if query.metadata and (waited := first_token_of(query)) is not None:
                 self.first_tokens.observe(waited)
         self._charge(queries, now)
 
@@ -364,7 +364,7 @@ class Measured:
 
 def _of_query(query: Query) -> Measured:
     latency = query.latency_seconds
-    waited = _first_token(query) if query.metadata else None
+    waited = first_token_of(query) if query.metadata else None
     return Measured(latency, query.error, query.tokens, query.cost_dollars, waited, latency, query.client)
 
 
@@ -377,7 +377,7 @@ def _said(query: Query) -> int:
         said |= TOKENS
     if query.cost_dollars is not None:
         said |= COST
-    if query.metadata and _first_token(query) is not None:
+    if query.metadata and first_token_of(query) is not None:
         said |= FIRST_TOKEN
     return said
 
@@ -391,7 +391,7 @@ def _of_sample(sample: Sample) -> Measured:
     return Measured(latency, sample.error, tokens, sample.cost_dollars, waited, gpu_seconds, sample.client)
 
 
-def _first_token(query: Query) -> float | None:
+def first_token_of(query: Query) -> float | None:
     """Seconds to the first token, from the attribute `time_to_first_token_seconds`; None where it is no such number."""
     value = query.metadata.get("time_to_first_token_seconds")
     return float(value) if isinstance(value, (int, float)) and 0 <= value < MOST else None

@@ -59,10 +59,14 @@ def test_an_inference_is_written_as_it_was_reported(api: Api) -> None:
     api.record(
         "inference",
         sample(1, model_type="llm", latency_seconds=0.1234, throughput=3.0, error_rate=0.5, tags={"a": "b"}, **used),
+        sample(2, model="stream", first_token_seconds=0.05, joined=True),
     )
     [row] = get(api, "metrics/inference", model_id="chat")["metrics"]
     assert (row["model_id"], row["model_type"], row["latency"]) == ("chat", "llm", 123.4)
     assert (row["throughput"], row["error_rate"], row["resource_usage"], row["tags"]) == (3.0, 0.5, used, {"a": "b"})
+    assert (row["time_to_first_token"], row["joined"]) == (None, False)
+    [row] = get(api, "metrics/inference", model_id="stream")["metrics"]
+    assert (row["time_to_first_token"], row["joined"]) == (50.0, True)
 
 
 def test_drift_and_alarms_are_read_by_what_they_say(api: Api) -> None:
