@@ -56,6 +56,10 @@ class Feedback:
         self.last = time
         return "joined"
 
+    def learn_anew(self) -> None:
+        """Forget how wrong the predictions usually are: they are those of another model now."""
+        self.test = PageHinkley()
+
     def dump(self) -> dict[str, Any]:
         """Everything, as plain values."""
         test = self.test

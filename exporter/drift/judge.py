@@ -241,6 +241,7 @@ class DriftJudge:
         """Everything that a restart continues, as plain values."""
         return {
             "seasons": self.config.season,
+            "version": self.config.reference.version,
             "season": self._season,
             "began": self._began,
             "now": self._now,
@@ -261,6 +262,9 @@ class DriftJudge:
             rows = Rows.load(state["rows"]) if state["rows"] else None
             looked, waiting = _looked(state["looked"]), _window(state["waiting"])
             season, began, now, seasons = state["season"], state["began"], state["now"], state["seasons"]
+        wanted = self.config.reference.version
+        if state.get("version", wanted) != wanted:
+            feedback.learn_anew()
         self.feedback = feedback
         fitting = {season: part for season, part in kept.items() if references.is_configured(part, self.config)}
         if len(fitting) < len(kept) or seasons != self.config.season:

@@ -292,6 +292,8 @@ def test_a_window_that_waits_while_the_reference_is_replaced_says_nothing(change
 
 # -- over a restart and a reload
 
+VERSIONED = msgspec.structs.replace(QUICK, reference=msgspec.structs.replace(QUICK.reference, version="2"))
+
 
 def restarted(judge: DriftJudge, config: Drift = QUICK) -> DriftJudge:
     again = DriftJudge(config, Worker())
@@ -308,6 +310,23 @@ def test_a_restart_anywhere_changes_nothing(judge: Build, before: int) -> None:
     halved = restarted(halved)
     see(halved, queries[before:])
     assert msgspec.msgpack.encode(whole.dump()) == msgspec.msgpack.encode(halved.dump())
+
+
+@pytest.mark.parametrize(
+    ("config", "is_kept"), [(QUICK, True), (msgspec.structs.replace(QUICK, season="day"), True), (VERSIONED, False)]
+)
+@pytest.mark.parametrize("is_frozen", [False, True])
+def test_what_accuracy_is_usual_is_learned_anew_for_another_version(
+    judge: Build, config: Drift, is_kept: bool, is_frozen: bool
+) -> None:
+    before = judge()
+    see(before, table(1, 900, seconds=60.0))
+    if is_frozen:
+        assert before.freeze("spring")
+    before.feedback.tell("1-0", "1", 0.0)
+    after = restarted(before, config)
+    assert after.feedback.test.learned == is_kept
+    assert after.feedback.tell("1-1", "1", 0.0) == "joined"
 
 
 def test_a_window_that_waits_for_its_test_is_tested_after_the_restart() -> None:
