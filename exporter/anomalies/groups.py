@@ -46,6 +46,8 @@ class Place:
         self.score = float("nan")
         self.shares: dict[Member, float] = {}
         self.last_time = -np.inf
+        #: up to here there is nothing to be missed: points after a pause are not judged together
+        self.known_until = -np.inf
         #: the record of its incident
         self.found: Anomaly | None = None
         self._group: Group | None = None
@@ -63,7 +65,7 @@ class Place:
     def take(self, time: float, points: Mapping[Member, Judged]) -> Change | None:
         """Take the live points of one time: judge them together, and remember them; what has changed by it."""
         row = np.array([_residual(points.get(member)) for member in self.members])
-        self.last_time = time
+        self.last_time = self.known_until = time
         if self._group is None:
             self._residuals.append(row)
             self.learn()
@@ -111,11 +113,16 @@ class Groups:
                 with self._lock:
                     self._note(group, value, place, place.take(time, points), time)
 
+    def caught_up(self, group: str, until: float) -> None:
+        """Take note that the points up to `until` were read after a pause: whoever has none is not gone by that."""
+        for place in self.places(group).values():
+            place.known_until = max(place.known_until, until)
+
     def end_vanished(self, group: str, until: float, silence: float) -> None:
         """End the incidents of places without a point for so long; what is gone for a day is forgotten."""
         known = self._places.get(group, {})
         for value, place in list(known.items()):
-            if until - place.last_time >= silence:
+            if until - place.known_until >= silence:
                 with self._lock:
                     self._end(place, place.last_time)
                     place.alarm.reset()

@@ -198,6 +198,8 @@ class AnomalyService:
             # what was read before and is only taught to new baselines is no pause
             live = end - query.judged_until <= max(config.step, config.interval) + config.step
             judged = query.take(found, end, names, live)
+        if config.group and not live:
+            self._groups.caught_up(config.group, end)
         for identifier, point in judged if config.group else ():
             times = self._pending.setdefault(config.group or "", {})
             times.setdefault(point.time, {})[Member(config.name, identifier)] = point

@@ -259,12 +259,13 @@ class WatchedQuery:
                 self.incidents.forget(one)
 
     def _forget_alarms(self) -> None:
-        """End what was found while points were caught up with: an alarm begins with live points.
+        """End what began while points were caught up with: an alarm begins with live points.
 
-        What was dismissed stays so: what is left of it is none after a pause either.
+        What people were told of before the pause goes on. What was dismissed stays so: what is left of it is none
+        after a pause either.
         """
         for one in self.series.values():
-            if not one.alarm.is_dismissed:
+            if not one.alarm.is_dismissed and not self.incidents.is_told(one):
                 self.incidents.forget(one)
 
     def explain_with(self, identifier: str, moved: list[str]) -> None:

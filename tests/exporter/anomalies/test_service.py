@@ -103,6 +103,47 @@ def test_an_hour_without_prometheus_is_caught_up_with_and_alarms_nobody(
     assert len(watched.queries["load"].series[series].course) > 10
 
 
+def test_an_incident_that_people_were_told_of_goes_on_over_an_outage(
+    service: Build, recorded: Recorded, clock: Clock
+) -> None:
+    for name, begin in (("load", NOW + 600), ("other", NOW + DAY)):
+        recorded.add(name, with_load(begin, NOW + 5400), instance="a")
+    watched = service(*(AnomalyQuery(name=name, expr=name, min_deviation=5, group="box") for name in recorded.series))
+    while watched.train_due(clock.now):
+        pass
+    run(watched, clock, 20)
+    begun = [(one.id, one.time) for one in watched.log.lasting()]
+    assert [time for _, time in begun] == [NOW + 600] * 2  # of the series, and of its group
+    recorded.broken = ReadError("unreachable", "it is down")
+    run(watched, clock, 20)
+    recorded.broken = None
+    for _ in range(10):
+        run(watched, clock, 1)
+        assert [(one.id, one.time) for one in watched.log.lasting()] == begun
+    run(watched, clock, 70)
+    assert [(one.id, one.live) for one in watched.log.newest_first()] == [(identifier, True) for identifier, _ in begun]
+    assert watched.log.lasting() == []
+
+
+def test_an_incident_that_people_were_told_of_goes_on_over_a_restart_that_took_long(
+    service: Build, recorded: Recorded, clock: Clock
+) -> None:
+    recorded.add("load", with_load(NOW + 600, NOW + 5400))
+    watched = service(LOAD)
+    watched.train_due(clock.now)
+    run(watched, clock, 20)
+    assert watched.stop(1.0)
+    clock.now += 1200
+    again = service(LOAD)
+    again.restore()
+    for _ in range(10):
+        run(again, clock, 1)
+        assert [one.time for one in again.log.lasting()] == [NOW + 600]
+    run(again, clock, 70)
+    [found] = again.log.newest_first()
+    assert (found.time, found.live, found.ended_at is None) == (NOW + 600, True, False)
+
+
 def test_while_the_server_is_away_it_is_asked_once_a_round(service: Build, recorded: Recorded, clock: Clock) -> None:
     names = ("one", "two", "three")
     for name in names:
