@@ -2,7 +2,7 @@
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -96,6 +96,16 @@ class Groups:
         self._places: dict[str, dict[str, Place]] = {}
         #: held while an incident begins, changes or ends
         self._lock = threading.Lock()
+
+    def configure(self, label: str, severity: SeverityLevels, names: Container[str | None]) -> None:
+        """Take a configuration. names: of the groups that there are; what is no group any more, or is parted by
+        another label, ends."""
+        for group in list(self._places):
+            if label != self._label or group not in names:
+                for place in self._places.pop(group).values():
+                    with self._lock:
+                        self._end(place, place.last_time)
+        self._label, self._severity = label, severity
 
     def take(self, group: str, queries: Sequence[WatchedQuery], time: float, points: Mapping[Member, Judged]) -> None:
         """Judge the live points of one time of all the queries of a group."""

@@ -65,13 +65,13 @@ class AnomalyService:
         self._next_read: dict[str, float] = {}
         self._turns = Turns()
         self._pending: dict[str, dict[float, dict[Member, Judged]]] = {}
+        self._groups = Groups(config.group_by, config.severity, lambda anomaly: self.log.put(anomaly))
         self.configure(config)
 
     def configure(self, config: LearnedNormal) -> None:
         """Take a configuration; queries that are the same go on with what they know."""
         self.config = config
         self._kept = Kept(self._folder / "baselines", config.training.versions)
-        self._groups = Groups(config.group_by, config.severity, lambda anomaly: self.log.put(anomaly))
         self.sources.configure(config)
         before, queries = self.queries, {}
         written = {query.name for query in config.queries}
@@ -79,8 +79,18 @@ class AnomalyService:
             resolved = config.resolved(query)
             old = before.get(resolved.name)
             queries[resolved.name] = watched = old if old and old.config == resolved else self._new(resolved)
-            watched.is_optional = resolved.name not in written
+            watched.is_optional, watched.history_step = resolved.name not in written, config.history_step
         self.queries = queries
+        for name, old in before.items():
+            if queries.get(name) is not old:
+                self._let_go(old)
+        self._groups.configure(config.group_by, config.severity, {query.config.group for query in queries.values()})
+
+    def _let_go(self, query: WatchedQuery) -> None:
+        """End what is known of a query that is gone, or is another one now: that one waits for nothing."""
+        self._next_read.pop(query.config.name, None)
+        self._turns.forget(query.config.name)
+        query.end()
 
     def _new(self, query: ResolvedQuery) -> WatchedQuery:
         # one that cannot be learned says so when its turn comes
@@ -191,6 +201,8 @@ class AnomalyService:
         """Judge what was read after `since` up to `end`, and keep the points of groups until all are there."""
         config = query.config
         with query.lock:
+            if self.queries.get(config.name) is not query:  # the configuration has changed meanwhile
+                return
             if query.read_until != since:  # it has learned meanwhile, and is to be read from an earlier point on
                 self._next_read[config.name] = 0.0
                 return

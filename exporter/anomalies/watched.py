@@ -74,7 +74,7 @@ class WatchedQuery:
     def __init__(
         self, config: ResolvedQuery, window: float, history_step: float, record: Callable[[Anomaly], None]
     ) -> None:
-        self.config, self.window, self._history_step = config, window, history_step
+        self.config, self.window, self.history_step = config, window, history_step
         self.lock = threading.RLock()
         self.series: dict[str, WatchedSeries] = {}
         #: series that have not been learned, and when they were first seen
@@ -239,7 +239,7 @@ class WatchedQuery:
 
     def _take(self, one: WatchedSeries, look: Look) -> None:
         change = one.take(look.point, self.config)
-        if ended := one.course.take(look.point, self._history_step):
+        if ended := one.course.take(look.point, self.history_step):
             self.unwritten.append((one.id, ended))
         self.incidents.take(one, look, change)
 
@@ -251,6 +251,12 @@ class WatchedQuery:
             for one in self.series.values():
                 if one.incident == incident and one.alarm.is_open:
                     self.incidents.dismiss(one)
+
+    def end(self) -> None:
+        """It is watched no more: end what lasts."""
+        with self.lock:
+            for one in self.series.values():
+                self.incidents.forget(one)
 
     def _end_of_vanished(self, until: float) -> None:
         """End what was found of series that have no points any more, as far as was read: at their last point."""

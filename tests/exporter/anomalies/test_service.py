@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from exporter.anomalies.blocks import ReadError
@@ -508,3 +509,57 @@ def test_an_expression_that_cannot_be_learned_is_an_error_of_its_query_alone(tmp
     assert errors == {("total", "expression"): 1, ("answer", "expression"): 1}
     assert str(watched.queries["total"].error).startswith("total: not PromQL: ")
     assert not watched.queries["answer"].is_warming_up
+
+
+def test_a_reload_ends_the_incidents_of_queries_that_are_gone_or_others_now(
+    service: Build, recorded: Recorded, clock: Clock
+) -> None:
+    names = ("gone", "other", "same")
+    for name in names:
+        recorded.add(name, with_load(NOW + 600, NOW + 7200))
+    queries = [AnomalyQuery(name=name, expr=name, min_deviation=5) for name in names]
+    watched = service(*queries)
+    while watched.train_due(clock.now):
+        pass
+    run(watched, clock, 20)
+    assert len(watched.log.lasting()) == 3
+    other = msgspec.structs.replace(queries[1], min_deviation=6)
+    watched.configure(msgspec.structs.replace(watched.config, queries=(other, queries[2])))
+    assert [one.metric for one in watched.log.lasting()] == ["same"]
+    assert {one.ended_at for one in watched.log.newest_first() if one.metric != "same"} == {NOW + 19 * STEP}
+
+
+def test_a_reload_keeps_what_groups_know_and_ends_groups_that_are_gone(
+    service: Build, recorded: Recorded, clock: Clock
+) -> None:
+    for name, begin in (("load", NOW + 600), ("other", NOW + DAY)):
+        recorded.add(name, with_load(begin, NOW + 7200), instance="a")
+    queries = [AnomalyQuery(name=name, expr=name, min_deviation=5, group="box") for name in recorded.series]
+    watched = service(*queries)
+    while watched.train_due(clock.now):
+        pass
+    run(watched, clock, 20)
+    [begun] = watched.log.lasting("group:box")
+    watched.configure(msgspec.structs.replace(watched.config, history_step=600.0))
+    run(watched, clock, 5)
+    assert [one.id for one in watched.log.lasting("group:box")] == [begun.id]
+    alone = tuple(msgspec.structs.replace(query, group=None) for query in queries)
+    watched.configure(msgspec.structs.replace(watched.config, queries=alone))
+    [ended] = [one for one in watched.log.newest_first() if one.metric == "group:box"]
+    assert (ended.id, ended.ended_at) == (begun.id, NOW + 24 * STEP)
+
+
+def test_a_query_that_was_mended_does_not_wait_for_what_was_wrong_with_it(
+    service: Build, recorded: Recorded, clock: Clock
+) -> None:
+    recorded.add("load", daily)
+    watched = service(LOAD)
+    recorded.broken = ReadError("expression", "load: it is no expression")
+    for _ in range(60):
+        watched.train_due(clock.now)
+        clock.now += 600
+    recorded.broken = None
+    assert watched.train_due(clock.now) is None
+    watched.configure(msgspec.structs.replace(watched.config, queries=(msgspec.structs.replace(LOAD, min_points=99),)))
+    assert watched.train_due(clock.now) == "load"
+    assert watched.queries["load"].is_ready
