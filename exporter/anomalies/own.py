@@ -19,6 +19,7 @@ from prometheus_client.core import Metric
 from exporter.anomalies.blocks import Labels, Points, ReadError, floor, series_id
 from exporter.anomalies.presets import VEDETTE
 from exporter.config.anomalies import STEP_SECONDS, WEEK, AnomalyQuery, ResolvedQuery
+from exporter.formats.native import BROKEN
 
 MODELS = 100
 #: points a series, and minutes between two writes to the disk
@@ -124,7 +125,7 @@ class OwnSource:
 
     def _read(self, path: Path) -> None:
         kind = dict[str, dict[str, list[tuple[float, float]]]]
-        with contextlib.suppress(OSError, msgspec.MsgspecError):
+        with contextlib.suppress(OSError, *BROKEN):
             for name, known in msgspec.msgpack.decode(path.read_bytes(), type=kind).items():
                 if name in self._points:
                     self._points[name] = {model: deque(rows, maxlen=KEPT_POINTS) for model, rows in known.items()}

@@ -31,6 +31,7 @@ from exporter.anomalies.sources import Sources
 from exporter.anomalies.watched import VANISHED_STEPS, ContextsOf, Trained, WatchedQuery
 from exporter.anomalies.watched import Block as Read
 from exporter.config.anomalies import AnomalyQuery, LearnedNormal, ResolvedQuery
+from exporter.formats.native import BROKEN
 from exporter.metrics.page import Block
 from exporter.promql import window
 
@@ -249,7 +250,7 @@ class AnomalyService:
     def restore(self) -> None:
         """Go on with the versions that were in use, and with what was judged by them."""
         until: dict[str, float] = {}
-        with contextlib.suppress(OSError, msgspec.MsgspecError):
+        with contextlib.suppress(OSError, *BROKEN):
             until = msgspec.json.decode(self._judged_file.read_bytes(), type=dict[str, float])
         for name, query in self.queries.items():
             if not query.is_ready and (trained := self._kept.current(query.config)):
@@ -288,14 +289,19 @@ class AnomalyService:
         return self._turns.is_due(name, query.learned_at if query.is_ready else None, last_turn, is_ripe, now)
 
     def _train(self, query: WatchedQuery, now: float) -> None:
-        name, source = query.config.name, self.sources.of(query.config)
+        name = query.config.name
         try:
-            trained = self._learned(query, source, now)
+            trained = self._learned(query, self.sources.of(query.config), now)
         except ReadError as error:
             self._failed(query, error)
             self._turns.failed(name, now)
             return
         except Stopped:
+            return
+        except Exception as error:  # a fault of ours: the other queries have their turn all the same
+            log.exception("a query could not be learned", extra={"query": name})
+            self._failed(query, ReadError("internal", f"{name}: a fault of ours, see the log: {error!r}"))
+            self._turns.failed(name, now)
             return
         query.error = None
         kept_some = query.swap(trained, now)

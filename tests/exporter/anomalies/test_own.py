@@ -68,8 +68,9 @@ def test_a_restart_knows_the_points(tmp_path: Path) -> None:
         source.sample(NOW + minute * STEP)
     source.save()
     assert values(OwnSource(counted, path), "vedette_queries") == [[1.0, 1.0]]
-    path.write_bytes(b"broken")
-    assert values(OwnSource(counted, path), "vedette_queries") == []
+    for damaged in (b"broken", b"", b"\x81\xa2\xff\xfe\x80"):
+        path.write_bytes(damaged)
+        assert values(OwnSource(counted, path), "vedette_queries") == []
 
 
 def test_one_line_of_configuration_learns_and_judges_without_a_prometheus(tmp_path: Path) -> None:

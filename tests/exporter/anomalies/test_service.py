@@ -222,6 +222,18 @@ def test_a_query_that_fails_says_so_and_the_others_go_on(service: Build, recorde
     assert watched.train_due(clock.now) == "short"
 
 
+def test_a_fault_of_ours_with_one_query_is_counted_and_the_others_go_on(
+    service: Build, recorded: Recorded, clock: Clock
+) -> None:
+    recorded.add("load", daily)
+    watched = service(AnomalyQuery(name="cursed", expr="cursed"), LOAD)  # there is no `cursed`: a KeyError
+    learned = [watched.train_due(clock.now) for _ in range(3)]
+    assert learned == ["cursed", "load", None]
+    assert watched.queries["load"].is_ready
+    assert ({"query": "cursed", "reason": "internal"}, 1) in exposed(watched)["vedette_anomaly_read_errors_total"]
+    assert str(watched.queries["cursed"].error) == "cursed: a fault of ours, see the log: KeyError('cursed')"
+
+
 def test_no_baseline_is_swapped_while_an_incident_lasts(service: Build, recorded: Recorded, clock: Clock) -> None:
     series = recorded.add("load", with_load(NOW + 600, NOW + 1500))
     watched = service(LOAD)
