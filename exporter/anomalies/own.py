@@ -66,10 +66,12 @@ class OwnSource:
             self._read(path)
 
     def sample(self, now: float) -> None:
-        """Look at the metrics, once a minute of the clock; more often does nothing."""
+        """Look at the metrics, once in each minute of the clock."""
         time = floor(now, STEP_SECONDS)
-        if time <= self._sampled_at:
+        if time == self._sampled_at:
             return
+        if time < self._sampled_at or self._before is None:
+            self._forget_after(time)
         counters = _counters(self._collect())
         with self._lock:
             if self._before is not None and time - self._before[0] < 1.5 * STEP_SECONDS:
@@ -103,6 +105,15 @@ class OwnSource:
         """Write what is known. Raises nothing: without the disk it goes on in memory."""
         with self._lock:
             self._save()
+
+    def _forget_after(self, time: float) -> None:
+        """Points ahead of the clock are of no time that has been: it was set back."""
+        with self._lock:
+            self._before = None
+            for known in self._points.values():
+                for rows in known.values():
+                    while rows and rows[-1][0] > time:
+                        rows.pop()
 
     def _take(self, time: float, before: Counters, now: Counters, seconds: float) -> None:
         for name, ratio in QUERIES.items():

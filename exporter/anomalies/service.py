@@ -64,6 +64,7 @@ class AnomalyService:
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
         self._next_read: dict[str, float] = {}
+        self._looked_at = -math.inf
         self._turns = Turns()
         self._pending: dict[str, dict[float, dict[Member, Judged]]] = {}
         self._groups = Groups(config.group_by, config.severity, lambda anomaly: self.log.put(anomaly))
@@ -140,6 +141,9 @@ class AnomalyService:
 
     def tick(self, now: float) -> None:
         """Read and judge what is due. When one query cannot reach the server, the others of the round do not try."""
+        if now < self._looked_at:
+            self._rewind(now)
+        self._looked_at = now
         if self.config.own:
             self.sources.own.sample(now)
         away = False
@@ -156,6 +160,15 @@ class AnomalyService:
             away |= error is not None and error.reason == "unreachable"
         self._judge_groups()
         self._write_courses()
+
+    def _rewind(self, now: float) -> None:
+        """The clock was set back: what it was ahead was read before there were points."""
+        self._next_read.clear()
+        for query in self.queries.values():
+            latest = floor(now - query.config.lag, query.config.step)
+            if query.last_point is not None and not self.sources.is_own(query.config):
+                latest = query.last_point  # by the server's clock, whichever of the two is right
+            query.rewind(latest)
 
     def _write_courses(self, at_end: bool = False) -> None:
         """Write the steps that have ended, and until when each query was judged; at the end, every step."""
@@ -260,6 +273,8 @@ class AnomalyService:
                 with query.lock:
                     query.swap(trained, self._clock())
                     query.remember(self._courses.read(name), until.get(name, -math.inf), self.log.lasting(name))
+                    # a clock that was ahead may have been set back meanwhile
+                    query.rewind(floor(self._clock() - query.config.lag, query.config.step))
         for one in self.log.lasting():
             if one.metric not in self.queries or not self.queries[one.metric].is_ready:
                 self.log.put(over(one))

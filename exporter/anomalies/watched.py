@@ -252,6 +252,15 @@ class WatchedQuery:
                 if one.incident == incident and one.alarm.is_open:
                     self.incidents.dismiss(one)
 
+    def rewind(self, until: float) -> None:
+        """Nothing is known of points behind this one."""
+        with self.lock:
+            if self.read_until is not None:
+                self.read_until = min(self.read_until, until)
+            self.judged_until = min(self.judged_until, until)
+            for one in self.series.values():
+                one.known_until = min(one.known_until, until)
+
     def end(self) -> None:
         """It is watched no more: end what lasts."""
         with self.lock:

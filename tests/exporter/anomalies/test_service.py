@@ -575,3 +575,52 @@ def test_a_query_that_was_mended_does_not_wait_for_what_was_wrong_with_it(
     watched.configure(msgspec.structs.replace(watched.config, queries=(msgspec.structs.replace(LOAD, min_points=99),)))
     assert watched.train_due(clock.now) == "load"
     assert watched.queries["load"].is_ready
+
+
+def test_after_the_clock_was_set_back_an_hour_it_goes_on_at_once(
+    service: Build, recorded: Recorded, clock: Clock
+) -> None:
+    recorded.add("load", with_load(NOW + 2400, NOW + 4200))
+    watched = service(LOAD)
+    watched.train_due(clock.now)
+    run(watched, clock, 10)
+    recorded.gone.append((clock.now, NOW + DAY))  # the clock is ahead of what the server has
+    clock.now += 3600
+    run(watched, clock, 10)
+    recorded.gone.clear()
+    clock.now -= 3600
+    run(watched, clock, 50)
+    [found] = watched.log.newest_first()
+    assert (found.time, found.live) == (NOW + 2400, True)
+
+
+def test_a_clock_far_behind_the_points_shows_none_of_them_as_fresh(
+    service: Build, recorded: Recorded, clock: Clock
+) -> None:
+    recorded.add("load", daily)
+    watched = service(LOAD)
+    watched.train_due(clock.now)
+    run(watched, clock, 10)
+    clock.now -= 3600
+    run(watched, clock, 10)
+    assert "vedette_anomaly_score" not in exposed(watched)
+    run(watched, clock, 55)
+    assert "vedette_anomaly_score" in exposed(watched)
+    assert watched.log.newest_first() == []
+
+
+def test_a_restart_under_a_clock_that_was_set_back_reads_on_at_once(
+    service: Build, recorded: Recorded, clock: Clock
+) -> None:
+    recorded.add("load", daily)
+    clock.now += 3600
+    watched = service(LOAD)
+    watched.train_due(clock.now)
+    run(watched, clock, 10)
+    assert watched.stop(1.0)
+    clock.now = NOW
+    again = service(LOAD)
+    again.restore()
+    run(again, clock, 3)
+    assert exposed(again)["vedette_anomaly_last_point_timestamp_seconds"] == [({"query": "load"}, NOW + 120)]
+    assert "vedette_anomaly_score" in exposed(again)
