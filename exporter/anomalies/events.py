@@ -38,7 +38,10 @@ class Events:
         self._lock = threading.Lock()
         self._events: list[Event] = []
         if path is not None:
-            self._events = _read(path)
+            try:
+                self._events = kept(path)
+            except BROKEN as error:  # a disk that has damaged them keeps nobody from starting
+                log.error("the events that were told are lost", extra={"file": str(path), "reason": str(error)})
 
     def add(self, event: Event) -> None:
         """Take an event. Raises OSError when it cannot be kept."""
@@ -57,14 +60,11 @@ class Events:
             return list(self._events)
 
 
-def _read(path: Path) -> list[Event]:
-    """What the file holds; nothing where there is none, or a disk has damaged it: that keeps nobody from starting."""
+def kept(path: Path) -> list[Event]:
+    """What the file holds; nothing where there is none. Raises OSError, and what BROKEN holds."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=list[Event])
     except FileNotFoundError:
-        return []
-    except BROKEN as error:
-        log.error("the events that were told are lost", extra={"file": str(path), "reason": str(error)})
         return []
 
 
