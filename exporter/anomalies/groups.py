@@ -13,6 +13,7 @@ from exporter.anomalies.alarm import Alarm, Change
 from exporter.anomalies.anomaly import Anomaly
 from exporter.anomalies.blocks import Points, series_id
 from exporter.anomalies.course import Judged
+from exporter.anomalies.incidents import over
 from exporter.anomalies.series import WatchedSeries
 from exporter.anomalies.watched import WatchedQuery
 from exporter.config.anomalies import DAY, SeverityLevels
@@ -48,7 +49,7 @@ class Place:
         self.last_time = -np.inf
         #: up to here there is nothing to be missed: points after a pause are not judged together
         self.known_until = -np.inf
-        #: the record of its incident
+        #: the record of its incident, or of what people said is none while it goes on
         self.found: Anomaly | None = None
         self._group: Group | None = None
         self._residuals: deque[np.ndarray] = deque(_together(list(members.values())), maxlen=LEARNED_POINTS)
@@ -78,6 +79,18 @@ class Place:
             self._residuals.append(row)
         return change
 
+    def go_on(self, before: "Place") -> None:
+        """Take over what lasts where other members were before."""
+        self.alarm, self.found = before.alarm, before.found
+        self.last_time, self.known_until = before.last_time, before.known_until
+
+    def resume(self, found: Anomaly) -> None:
+        """Go on with an incident of before a restart, or with what people said is none."""
+        self.found = found
+        self.alarm.resume(found.time)
+        if found.dismissed:
+            self.alarm.dismiss()
+
     @property
     def moved(self) -> list[Member]:
         """The members that make it odd, those with the largest shares first."""
@@ -94,6 +107,9 @@ class Groups:
     def __init__(self, label: str, severity: SeverityLevels, record: Callable[[Anomaly], None]) -> None:
         self._label, self._severity, self._record = label, severity, record
         self._places: dict[str, dict[str, Place]] = {}
+        #: incidents of before a restart whose place was not seen yet, by its id; and since when it could have been
+        self._resumed: dict[str, dict[str, Anomaly]] = {}
+        self._resumed_at: dict[str, float] = {}
         #: held while an incident begins, changes or ends
         self._lock = threading.Lock()
 
@@ -116,12 +132,23 @@ class Groups:
                 continue
             place = known.get(value)
             if place is None or set(place.members) != set(members):
-                if place is not None:
-                    self._end(place, place.last_time)
-                place = known[value] = Place(members, window)
+                place = known[value] = self._place(group, value, Place(members, window), before=place)
             if time > place.last_time:
                 with self._lock:
                     self._note(group, value, place, place.take(time, points), time)
+
+    def resume(self, found: Anomaly) -> None:
+        """Go on with an incident of before a restart as soon as its place is seen."""
+        self._resumed.setdefault(found.metric.removeprefix(PREFIX), {})[found.series] = found
+
+    def _place(self, group: str, value: str, place: Place, before: Place | None) -> Place:
+        """A new place with what lasts there. before: with other members."""
+        found = self._resumed.get(group, {}).pop(series_id(self._labels(value)), None)
+        if before is not None:
+            place.go_on(before)
+        elif found is not None:
+            place.resume(found)
+        return place
 
     def caught_up(self, group: str, until: float) -> None:
         """Take note that the points up to `until` were read after a pause: whoever has none is not gone by that."""
@@ -130,6 +157,9 @@ class Groups:
 
     def end_vanished(self, group: str, until: float, silence: float) -> None:
         """End the incidents of places without a point for so long; what is gone for a day is forgotten."""
+        if until and until - self._resumed_at.setdefault(group, until) >= silence:
+            for found in self._resumed.pop(group, {}).values():
+                self._record(over(found))
         known = self._places.get(group, {})
         for value, place in list(known.items()):
             if until - place.known_until >= silence:
@@ -143,8 +173,9 @@ class Groups:
         """People said that this is none: if it lasts it ends at once, and what is left of it opens no other one."""
         for place in self.places(group).values():
             with self._lock:
-                if place.found is not None and place.found.id == incident:
-                    self._end(place, place.last_time)
+                if place.found is not None and place.found.id == incident and place.alarm.is_open:
+                    place.found = msgspec.structs.replace(place.found, ended_at=place.last_time, dismissed=True)
+                    self._record(place.found)
                     place.alarm.dismiss()
 
     def _note(self, group: str, value: str, place: Place, change: Change | None, time: float) -> None:
@@ -157,11 +188,12 @@ class Groups:
 
     def _end(self, place: Place, time: float) -> None:
         if place.found is not None:
-            self._record(msgspec.structs.replace(place.found, ended_at=time))
+            is_over = place.found.dismissed
+            self._record(over(place.found) if is_over else msgspec.structs.replace(place.found, ended_at=time))
             place.found = None
 
     def _found(self, group: str, value: str, place: Place, time: float) -> Anomaly:
-        labels = {self._label: value} if value else {}
+        labels = self._labels(value)
         series, began = series_id(labels), place.alarm.opened_at
         return Anomaly(
             id=f"{PREFIX}{group}-{series}-{int(began)}",
@@ -176,6 +208,9 @@ class Groups:
             algorithm=ALGORITHM,
             explanation=_explained(place),
         )
+
+    def _labels(self, value: str) -> dict[str, str]:
+        return {self._label: value} if value else {}
 
     def learn(self, group: str) -> None:
         """Learn the places of a group anew, but for those in alarm."""

@@ -265,6 +265,10 @@ class AnomalyService:
         until: dict[str, float] = {}
         with contextlib.suppress(OSError, *BROKEN):
             until = msgspec.json.decode(self._judged_file.read_bytes(), type=dict[str, float])
+        groups = {f"{PREFIX}{query.config.group}" for query in self.queries.values() if query.config.group}
+        for one in self.log.lasting():
+            if one.metric in groups:
+                self._groups.resume(one)
         for name, query in self.queries.items():
             if not query.is_ready and (trained := self._kept.current(query.config)):
                 chosen = self._kept.chosen(name)
@@ -276,7 +280,8 @@ class AnomalyService:
                     # a clock that was ahead may have been set back meanwhile
                     query.rewind(floor(self._clock() - query.config.lag, query.config.step))
         for one in self.log.lasting():
-            if one.metric not in self.queries or not self.queries[one.metric].is_ready:
+            is_ready = one.metric in self.queries and self.queries[one.metric].is_ready
+            if not is_ready and one.metric not in groups:
                 self.log.put(over(one))
 
     def train(self, name: str) -> bool:

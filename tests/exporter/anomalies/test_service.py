@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from exporter.anomalies.blocks import ReadError
+from exporter.anomalies.anomaly import Anomaly
+from exporter.anomalies.blocks import ReadError, series_id
 from exporter.anomalies.events import Event
 from exporter.anomalies.service import AnomalyService
 from exporter.config.anomalies import AnomalyQuery, Context, LearnedNormal, PrometheusServer, Training
@@ -411,10 +412,68 @@ def test_members_that_are_odd_only_together_are_found_and_named(
     assert found.time >= NOW + 600
     assert len(found.explanation["members"]) == 2
     assert found.explanation["sentence"].endswith("do not go together as they did")
+
+
+def together(watched: AnomalyService, clock: Clock) -> Anomaly:
+    """The incident of a group of which one member is odd."""
+    while watched.train_due(clock.now):
+        pass
+    run(watched, clock, 20)
+    [found] = watched.log.lasting("group:box")
+    return found
+
+
+def test_the_incident_of_a_group_goes_on_over_a_restart(service: Build, recorded: Recorded, clock: Clock) -> None:
+    for name, begin in (("load", NOW + 600), ("other", NOW + DAY)):
+        recorded.add(name, with_load(begin, NOW + 5400), instance="a")
+    queries = [AnomalyQuery(name=name, expr=name, min_deviation=5, group="box") for name in recorded.series]
+    first = service(*queries)
+    begun = together(first, clock)
     again = service(*queries)
     again.restore()
-    [ended] = again.log.newest_first()
-    assert ended.ended_at == ended.worst_at
+    run(again, clock, 10)
+    assert [one.id for one in again.log.lasting("group:box")] == [begun.id]
+    assert exposed(again)["vedette_group_anomaly_incidents_open"] == [({"group": "box"}, 1)]
+    run(again, clock, 80)
+    [found] = [one for one in again.log.newest_first() if one.metric == "group:box"]
+    assert (found.id, found.time) == (begun.id, begun.time)
+    assert found.ended_at is not None
+
+
+def test_what_people_said_is_no_incident_of_a_group_stays_none_over_a_restart(
+    service: Build, recorded: Recorded, clock: Clock
+) -> None:
+    for name, begin in (("load", NOW + 600), ("other", NOW + DAY)):
+        recorded.add(name, with_load(begin, NOW + 5400), instance="a")
+    queries = [AnomalyQuery(name=name, expr=name, min_deviation=5, group="box") for name in recorded.series]
+    first = service(*queries)
+    begun = together(first, clock)
+    first.confirm(begun.id, False, "me")
+    ended = first.log.get(begun.id)
+    assert ended is not None
+    assert (ended.ended_at, ended.confirmed) == (NOW + 19 * STEP, False)
+    again = service(*queries)
+    again.restore()
+    run(again, clock, 90)
+    [found] = [one for one in again.log.newest_first() if one.metric == "group:box"]
+    assert (found.id, found.ended_at, found.dismissed) == (begun.id, ended.ended_at, False)
+
+
+def test_the_incident_of_a_group_whose_place_does_not_come_back_ends(
+    service: Build, recorded: Recorded, clock: Clock
+) -> None:
+    for name, begin in (("load", NOW + 600), ("other", NOW + DAY)):
+        recorded.add(name, with_load(begin, NOW + 5400), instance="a")
+        recorded.add(name, daily, instance="b")
+    queries = [AnomalyQuery(name=name, expr=name, min_deviation=5, group="box") for name in recorded.series]
+    begun = together(service(*queries), clock)
+    recorded.absent[series_id({"instance": "a"})] = (clock.now, NOW + DAY)
+    again = service(*queries)
+    again.restore()
+    run(again, clock, 10)
+    found = again.log.get(begun.id)
+    assert found is not None
+    assert found.ended_at is not None
 
 
 def test_a_version_that_was_gone_back_to_holds_until_the_next_night(
@@ -624,3 +683,16 @@ def test_a_restart_under_a_clock_that_was_set_back_reads_on_at_once(
     run(again, clock, 3)
     assert exposed(again)["vedette_anomaly_last_point_timestamp_seconds"] == [({"query": "load"}, NOW + 120)]
     assert "vedette_anomaly_score" in exposed(again)
+
+
+def test_the_incident_of_a_group_goes_on_when_a_member_goes(service: Build, recorded: Recorded, clock: Clock) -> None:
+    for name, begin in (("load", NOW + 600), ("other", NOW + DAY), ("third", NOW + DAY)):
+        recorded.add(name, with_load(begin, NOW + 9000), instance="a")
+    watched = service(*(AnomalyQuery(name=name, expr=name, min_deviation=5, group="box") for name in recorded.series))
+    begun = together(watched, clock)
+    recorded.add("third", daily, instance="b")
+    del recorded.series["third"][series_id({"instance": "a"})]
+    assert watched.train("third")
+    watched.train_due(clock.now)
+    run(watched, clock, 10)
+    assert [one.id for one in watched.log.lasting("group:box")] == [begun.id]
