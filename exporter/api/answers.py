@@ -62,6 +62,7 @@ _INFERENCE = _all(
     model_type=TEXT_OR_NONE,
     request_id=TEXT_OR_NONE,
     latency={"type": NUMBER_OR_NONE, "description": "ms"},
+    time_to_first_token={"type": NUMBER_OR_NONE, "description": "ms"},
     throughput=NUMBER_OR_NONE,
     error_rate=NUMBER_OR_NONE,
     resource_usage=fields(**dict.fromkeys(RESOURCES, "number")) | {"additionalProperties": False},
@@ -70,6 +71,7 @@ _INFERENCE = _all(
     error=TEXT_OR_NONE,
     tokens=_all(input=["integer", "null"], output=["integer", "null"]),
     cost_dollars=NUMBER_OR_NONE,
+    joined={"type": "boolean", "description": "It is about a query that was counted before"},
 )
 _DRIFT = _all(
     **_ROW,
