@@ -115,9 +115,9 @@ class Client:
         try:
             if query is not None:
                 fields = dict(query)
-                id = fields["id"] = str(fields.get("id") or self._id())
+                id = fields["id"] = self._named(fields.get("id"))
             else:
-                id = id or self._id()
+                id = self._named(id)
                 fields = {
                     "id": id,
                     "model": model,
@@ -134,20 +134,13 @@ class Client:
                     "attributes": attributes,
                 }
         except Exception:
-            return self._slip(id)
+            return self._slip()
         self.leave_query(fields)
         return id
 
     def leave_query(self, fields: dict[str, Any]) -> None:
         """Report a query whose fields are the client's from now on; `model_type` and the like are for its sample."""
-        try:
-            for name in ("input", "output"):
-                kind = type(fields.get(name))
-                if kind is list or kind is dict:
-                    fields[name] = fields[name].copy()
-            self._put("query", fields)
-        except Exception:
-            self._slip(None)
+        self._report("query", fields)
 
     def inference(
         self,
@@ -168,7 +161,10 @@ class Client:
         tags: Mapping[str, str] | None = None,
     ) -> str:
         """Report how long one inference took. Returns its request id: that of a query joins the two."""
-        request_id = request_id or self._id()
+        try:
+            request_id = self._named(request_id)
+        except Exception:
+            return self._slip()
         fields: dict[str, Any] = {
             "model_id": model,
             "model_type": model_type,
@@ -214,7 +210,7 @@ class Client:
         prices: Mapping[str, float] | None = None,
     ) -> None:
         """Make a model known, with its thresholds (latency in ms). The key needs the scope `admin`."""
-        fields = {"id": id, "name": name or id, "model_type": model_type, "version": version}
+        fields = {"id": id, "name": id if name is None else name, "model_type": model_type, "version": version}
         more = {"environment": environment, "thresholds": thresholds, "objectives": objectives, "prices": prices}
         self._report("model", {**fields, **more})
 
@@ -236,6 +232,11 @@ class Client:
 
     def feedback(self, id: str, label: Any, *, model: str | None = None) -> None:
         """Tell the true label of a query. The key needs the scope `admin`."""
+        try:
+            id = id if id is None or type(id) is str else str(id)
+        except Exception:
+            self._slip()
+            return
         self._report("feedback", {"id": id, "label": label, "model": model})
 
     def flush(self, timeout: float = 10.0) -> bool:
@@ -255,7 +256,7 @@ class Client:
         try:
             self._engine.close(self._settings.close_timeout if timeout is None else timeout)
         except Exception:
-            self._slip(None)
+            self._slip()
 
     def abandon(self) -> None:
         """In a forked child: leave to the parent what is its own, and begin anew."""
@@ -270,18 +271,38 @@ class Client:
     ) -> None:
         self.close()
 
+    def _named(self, id: Any) -> str:
+        """An id as a text; a new one where there is none. Raises what the host's objects do."""
+        if type(id) is str and id:
+            return id
+        return self._id() if id is None or id == "" else str(id)
+
     def _report(self, kind: str, fields: dict[str, Any]) -> None:
+        """Leave a record whose fields are the client's from now on: what the host may go on filling is copied."""
         try:
+            for name in _FILLED[kind]:
+                value = fields.get(name)
+                if type(value) is dict or type(value) is list:
+                    fields[name] = value.copy()
             self._put(kind, fields)
         except Exception:
-            self._slip(None)
+            self._slip()
 
-    def _slip(self, id: str | None) -> str:
+    def _slip(self) -> str:
         """An error of ours is counted, and never the host's."""
         self._engine.slips.add()
-        return id or ""
+        return ""
 
 
+#: fields that may be mappings or lists, by kind of record
+_FILLED = {
+    "query": ("input", "output", "tokens", "attributes"),
+    "inference": ("tokens", "resource_usage", "tags"),
+    "drift": ("tags",),
+    "model": ("thresholds", "objectives", "prices"),
+    "custom": ("labels",),
+    "feedback": (),
+}
 _open: set[Client] = set()
 
 

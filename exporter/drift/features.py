@@ -128,6 +128,8 @@ def _others(query: Query, light: tuple[float | None, float | None]) -> tuple[Any
 def _predicted(output: Any, prediction: Prediction) -> str | float | None:
     """What was predicted: a number where the answer is one, as of a regression, which moves as numbers do."""
     value = output.get("label") if isinstance(output, Mapping) else output
+    if type(value) is int and abs(value) >> 64:  # more than a float may hold
+        return prediction.label
     return value if type(value) is float or type(value) is int else prediction.label
 
 

@@ -56,6 +56,7 @@ def _bounds(health: Inferences) -> Iterator[Line]:
     limits = health.thresholds
     if limits is not None:
         yield "model_latency_threshold_seconds", limits.latency, {}
+        yield "slow_inferences_total", health.slo_bad["latency"], {}
         yield "model_error_threshold_ratio", limits.error_rate, {}
         for resource in RESOURCES:
             yield "model_resource_threshold_ratio", getattr(limits, resource), {"resource": resource}

@@ -18,6 +18,8 @@ _STATUS = re.compile(r"(?:^|\b(?:http|status|code|error)\w*[ :=/]{1,3})([45]\d\d
 _OF_STATUS = {408: "timeout", 504: "timeout", 429: "rate_limited", 502: "unavailable", 503: "unavailable"}
 #: the first that is found; words as gateways, servers and Python's own exceptions write them
 _WORDS = (
+    # Python's own exceptions of a server that is not whole, before words in their names are taken for a client's faults
+    ("server_error", re.compile(r"\b(?:(?:File|Module)NotFoundError|PermissionError|InvalidStateError)\b")),
     ("timeout", re.compile(r"time.?out|timed out|deadline", re.IGNORECASE)),
     ("rate_limited", re.compile(r"rate.?limit|too many requests|quota", re.IGNORECASE)),
     ("unavailable", re.compile(r"unavailable|overloaded|connection|bad gateway|refused", re.IGNORECASE)),

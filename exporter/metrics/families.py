@@ -94,6 +94,9 @@ FAMILIES = (
     _counter("inferences_total", ("model",), "Inferences: queries, and samples that belong to no query"),
     _counter("inference_failures_total", ("model", "reason"), "Inferences that ended in an error"),
     _histogram("inference_duration_seconds", ("model",), "Time that an inference took, where it is told"),
+    _counter(
+        "slow_inferences_total", ("model",), "Inferences that took longer than vedette_model_latency_threshold_seconds"
+    ),
     _histogram("time_to_first_token_seconds", ("model",), "From the request to the first token of the answer"),
     _counter("tokens_total", ("model", "direction"), "Tokens read and written"),
     _counter("cost_dollars_total", ("model",), "Cost of inferences: as it was told, else by the prices"),

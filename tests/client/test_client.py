@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -237,6 +238,60 @@ def test_a_list_that_the_host_changes_later_is_reported_as_it_was(connect: Conne
     features[0] = 7.0
     assert client.flush(10)
     assert json.loads(transport.requests[0][1])["input"] == [1.0, 2.0]
+
+
+def test_a_mapping_that_the_host_fills_again_is_reported_as_it_was(connect: Connect) -> None:
+    transport = Scripted()
+    client = connect(transport=transport)
+    said: dict[str, Any] = {}
+    for zone in ("a", "b"):
+        said["zone"] = zone
+        client.custom("depth", 1, labels=said)
+        client.inference("m", 0.1, tags=said, tokens=said, resource_usage=said)
+        client.push(model="m", input="x", tokens=said, attributes=said)
+        client.drift("m", "data", "low", 0.5, tags=said)
+        client.register_model("m", thresholds=said, objectives=said, prices=said)
+    said["zone"] = "c"
+    assert client.flush(10)
+    sent = b"".join(body for _, body in transport.requests)
+    assert (sent.count(b'"zone":"a"'), sent.count(b'"zone":"b"'), sent.count(b'"zone":"c"')) == (10, 10, 0)
+
+
+def test_an_id_of_any_kind_is_a_text(connect: Connect) -> None:
+    transport = Scripted()
+    client = connect(transport=transport)
+    id = UUID(int=7)
+    assert client.push(model="m", input="x", id=id) == str(id)  # type: ignore[arg-type]
+    assert client.inference("m", 0.1, request_id=7) == "7"  # type: ignore[arg-type]
+    client.feedback(id, "spam")  # type: ignore[arg-type]
+    assert client.flush(10)
+    told = {path: json.loads(body) for path, body in transport.requests}
+    assert told["/api/v1/queries"]["id"] == told["/api/v1/feedback"]["id"] == str(id)
+    assert told["/api/v1/metrics/inference"]["request_id"] == "7"
+
+
+class Refusing:
+    """What fails wherever it is touched, as arrays do where a truth value is asked for."""
+
+    def __bool__(self) -> bool:
+        raise ValueError
+
+    __str__ = __eq__ = __len__ = __bool__  # type: ignore[assignment]
+    __hash__ = None  # type: ignore[assignment]
+
+
+def test_what_fails_when_it_is_looked_at_makes_no_call_fail(connect: Connect) -> None:
+    client, bad = connect(transport=Scripted()), Refusing()
+    as_any: Any = bad
+    assert client.push({"model": "m", "input": "x", "id": bad}) == ""
+    assert client.push(model=as_any, input=bad, id=as_any) == ""
+    assert client.inference(as_any, as_any, request_id=as_any) == ""
+    client.feedback(as_any, bad)
+    client.register_model(as_any, name=as_any)
+    client.custom(as_any, as_any, labels=as_any)
+    client.drift(as_any, as_any, as_any, as_any)
+    assert client.flush(10)
+    assert client.stats().dropped["internal_error"] == 4
 
 
 def test_after_the_end_records_are_counted_and_the_end_may_come_twice(connect: Connect) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from detectors import Query
 from detectors.drift.samples import MISSING
-from exporter.drift.features import LARGEST, coded, columns_of, lights_of, pictures_of
+from exporter.drift.features import LABEL, LARGEST, coded, columns_of, lights_of, pictures_of
 
 COLUMNS: dict[str, list[Any]] = {
     "floats": [0.5, -1.0, 2.0],
@@ -70,3 +70,16 @@ def test_what_is_no_picture_has_no_light() -> None:
     found = list(columns_of(queries, pictures_of(queries)))[-1]
     place = found.names.index("input.brightness")
     assert found.values[:, place].tolist() == [0.0, MISSING]
+
+
+@pytest.mark.parametrize(
+    ("label", "is_number"),
+    [(12.5, True), (3, True), (-(2**63), True), (True, False), ("12.5", False), (10**400, False), (-(10**400), False)],
+)
+def test_a_label_that_is_a_number_is_a_feature_of_numbers_and_any_other_one_of_words(
+    label: Any, is_number: bool
+) -> None:
+    [found] = columns_of([Query("x", {"label": label})], {})
+    place = found.names.index(LABEL)
+    assert bool(found.numeric[0, place]) is is_number
+    assert np.isfinite(found.values[0, place])

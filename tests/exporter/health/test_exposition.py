@@ -18,6 +18,7 @@ def test_a_configured_model_shows_its_thresholds_and_objectives(serve, config):
     expected = {
         'vedette_model_info{modality="auto",model="m",stage="prod",version=""}': 1,
         'vedette_model_latency_threshold_seconds{model="m"}': 0.2,
+        'vedette_slow_inferences_total{model="m"}': 1,
         'vedette_model_error_threshold_ratio{model="m"}': 0.05,
         'vedette_model_resource_threshold_ratio{model="m",resource="gpu_memory"}': 0.8,
         'vedette_model_cost_threshold_dollars{model="m"}': 3.0,

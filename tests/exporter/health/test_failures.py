@@ -23,6 +23,12 @@ from exporter.health.failures import CLIENT_FAULTS, REASONS, reason
         ("CUDA out of memory", "server_error"),
         ("ValueError: shapes do not match", "other"),
         ("answered in 450 steps", "other"),
+        ("NotFoundError: no such conversation", "client_error"),
+        ("FileNotFoundError: [Errno 2] No such file or directory: 'weights.bin'", "server_error"),
+        ("ModuleNotFoundError: No module named 'torch'", "server_error"),
+        ("PermissionError", "server_error"),
+        ("PermissionDeniedError: your key may not", "client_error"),
+        ("asyncio.InvalidStateError: invalid state", "server_error"),
     ],
 )
 def test_the_reason_is_the_status_or_the_words_of_an_error(error, word):

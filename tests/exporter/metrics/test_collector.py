@@ -33,7 +33,7 @@ def test_counters_are_there_at_0_before_the_first_event(config: Build, expose: A
     for name in ("queries", "suspicious_queries", "queries_without_client", "queries_id_reused", "queries_of_future"):
         expected.append(f'{name}_total{{model="m"}}')
     expected += [f'drift_windows_total{{model="m",result="{result}"}}' for result in WINDOW_RESULTS]
-    expected += ['inferences_total{model="m"}', 'cost_dollars_total{model="m"}']
+    expected += ['inferences_total{model="m"}', 'slow_inferences_total{model="m"}', 'cost_dollars_total{model="m"}']
     expected += [f'tokens_total{{direction="{direction}",model="m"}}' for direction in ("input", "output")]
     expected += [f'inference_failures_total{{model="m",reason="{reason}"}}' for reason in FAILURES]
     expected += [f"detector_judgements_total{{{labels}}}", f"detector_flags_total{{{labels}}}"]
