@@ -248,6 +248,27 @@ def test_the_snapshot_before_keeps_its_windows_while_nothing_comes(tmp_path, con
     assert again.keeper.epoch == run.keeper.epoch
 
 
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_full_journal_takes_again_after_two_snapshots_though_nothing_came_in_between(tmp_path, configured, restarted):
+    """Where nothing is taken no snapshot goes further than the one before, back to which the journal would stay."""
+    run = live(tmp_path, configured)
+    large = ({"id": n, "input": f"{n} " + "x" * 50_000} for n in count())
+    taken = sum(iter(lambda: run.push(next(large)) == 202, False))
+    run.keeper.save()
+    if restarted:
+        run.kill()
+        run = live(tmp_path, configured)
+    assert run.push(next(large)) == 507
+    run.keeper.save()
+    assert run.push(next(large)) == 202
+    run.keeper.save()
+    assert len(list(tmp_path.glob("*.snapshot"))) == 2
+    run.kill()
+    again = live(tmp_path, configured)
+    assert again.state() == run.state()
+    assert (again.state()["queries"], again.keeper.epoch) == (taken + 1, run.keeper.epoch)
+
+
 def test_where_no_windows_can_be_read_they_begin_anew_and_the_others_go_on(tmp_path, configured):
     run = live(tmp_path, configured, clock=lambda: 5.0)
     for start in (0, 5):
