@@ -94,8 +94,10 @@ class Keeper:
         #: until the state is back
         self.recovering = True
         self.replayed = 0
-        self.saved_at: float | None = None
-        self.seconds = 0.0
+        #: when the last snapshot was written, before that the start: one that can write none is told of too
+        self.saved_at = self.epoch
+        #: what it took; None before the first
+        self.seconds: float | None = None
         self.failures = 0
 
     @property

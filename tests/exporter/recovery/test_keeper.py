@@ -190,6 +190,19 @@ def test_a_disk_that_refuses_the_snapshot_is_counted_and_the_journal_stays(tmp_p
     assert live(tmp_path, configured).state()["queries"] == 5
 
 
+def test_a_start_that_can_write_no_snapshot_tells_since_when_there_ought_to_be_one(tmp_path, configured):
+    """Else the alert of an old snapshot would be silent where there never was one."""
+    files = FailingFiles()
+    run = begin(tmp_path, configured, files=files, clock=lambda: 7.0)
+    files.failing = set(range(1000))
+    run.keeper.recover()
+    assert (run.keeper.saved_at, run.keeper.seconds, run.keeper.failures) == (7.0, None, 1)
+    files.failing = set()
+    assert run.keeper.save()
+    assert run.keeper.seconds is not None
+    run.kill()
+
+
 def test_a_drop_file_that_was_judged_in_part_is_gone_on_with_after_a_crash(tmp_path, configured):
     """The first snapshot of the new run is written before the folder is looked at."""
     (tmp_path / "drop").mkdir()
