@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 
 from detectors import Query
 from exporter.delivery import CANARY, Delivery, Outcome
-from exporter.models import Models, WatchedModel
+from exporter.models import Models
+from exporter.watched_model import WatchedModel
 
 #: per query of a delivery, what its detectors said; empty when nobody asked
 Words = list[list[Outcome]]

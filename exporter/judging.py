@@ -13,7 +13,8 @@ from detectors import InvalidQuery, Query
 from detectors.contract import Explainer, flags
 from exporter.delivery import Outcome
 from exporter.drift.judge import DriftJudge
-from exporter.models import SKIP_REASONS, Tally, WatchedModel
+from exporter.tally import SKIP_REASONS, Tally
+from exporter.watched_model import WatchedModel
 
 log = logging.getLogger(__name__)
 

@@ -25,8 +25,9 @@ from exporter.fair_lock import FairLock
 from exporter.grouping import Words, by_model
 from exporter.history.noticed import Noticed
 from exporter.judging import Found, judge
-from exporter.models import Models, WatchedModel
+from exporter.models import Models
 from exporter.unweighed import PART, PATIENCE, Unweighed
+from exporter.watched_model import WatchedModel
 
 Result = TypeVar("Result")
 

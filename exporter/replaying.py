@@ -6,7 +6,8 @@ from detectors import Query
 from exporter.clients import Suspicion, Verdict
 from exporter.clients.budget import EvidenceBudget
 from exporter.config import RESERVED_MODEL, Config
-from exporter.models import UNNAMED, label_value
+from exporter.labels import label_value
+from exporter.models import UNNAMED
 
 #: the secret of rotations and salts: always the same here, so that a replay can be repeated
 SECRET = 0

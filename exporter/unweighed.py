@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from detectors import Query
 from exporter.clients import Alarmed
-from exporter.models import WatchedModel
+from exporter.watched_model import WatchedModel
 
 log = logging.getLogger(__name__)
 

@@ -17,12 +17,13 @@ from exporter.clients import Suspicion
 from exporter.clients.views import ClientView
 from exporter.config_file import load
 from exporter.delivery import Delivery
-from exporter.models import Models, Tally
+from exporter.models import Models
 from exporter.pipeline import Pipeline
 from exporter.recovery.keeper import Keeper
 from exporter.sources.duplicates import Duplicates
 from exporter.storage.journal import Journal
 from exporter.storage.secret import kept_secret
+from exporter.tally import Tally
 
 #: queries that are judged together score within this of queries that are judged one by one
 TOLERANCE = 1e-5

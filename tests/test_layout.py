@@ -28,6 +28,8 @@ LAYERS = (
     ("history",),
     ("grouping", "judging", "record", "unweighed"),
     ("models",),
+    ("watched_model",),
+    ("tally",),
     ("clients", "drift", "health"),
     ("formats",),
     ("delivery", "body", "pseudonyms"),

@@ -4,9 +4,9 @@ import functools
 import inspect
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
-from types import AsyncGeneratorType, GeneratorType, TracebackType
+from types import AsyncGeneratorType, CoroutineType, GeneratorType, TracebackType
 from typing import Any, TypeVar, cast
 
 from vedette_client.call import Call
@@ -72,17 +72,21 @@ class monitor:  # noqa: N801 - a decorator's name
         return watched
 
     def _asynchronous(self, function: Callable[..., Any], begin: Callable[..., Call]) -> Callable[..., Any]:
+        plain = self._synchronous(function, begin)
+
         @functools.wraps(function)
         async def watched(*args: Any, **kwargs: Any) -> Any:
-            call = begin(args, kwargs)
-            try:
-                result = await function(*args, **kwargs)
-            except BaseException as error:
-                call.__exit__(type(error), error, None)
-                raise
-            return self._result(call, result)
+            return await plain(*args, **kwargs)
 
         return watched
+
+    async def _awaited(self, call: Call, coroutine: Awaitable[Any]) -> Any:
+        try:
+            result = await coroutine
+        except BaseException as error:
+            call.__exit__(type(error), error, None)
+            raise
+        return self._result(call, result)
 
     def _begin(self, inputs: Callable[..., Any] | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
         call = self._new_call()
@@ -94,7 +98,9 @@ class monitor:  # noqa: N801 - a decorator's name
         return Call(self._client or default_client(), self._model, self._model_type, self._version)
 
     def _result(self, call: Call, result: Any) -> Any:
-        """What the function gave; a stream is watched until its end."""
+        """What the function gave; a coroutine and a stream are watched until their end."""
+        if isinstance(result, CoroutineType):  # also of a plain function around an async one
+            return self._awaited(call, result)
         watched = Watched(call, self._finish, keep=bool(self._outputs or self._tokens))
         if isinstance(result, GeneratorType):
             return WatchedGenerator(result, watched)
@@ -180,6 +186,8 @@ _making = threading.Lock()
 def default_client() -> Client:
     """The client for VEDETTE_URL (http://127.0.0.1:10833) and VEDETTE_API_KEY, made when it is first needed."""
     global _default
+    if _default is not None:  # without the lock, which another thread may hold while the process is forked
+        return _default
     with _making:
         if _default is None:
             _default = _from_environment()

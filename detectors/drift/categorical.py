@@ -9,7 +9,8 @@ FEWEST = 10
 def counted(reference: np.ndarray, current: np.ndarray) -> np.ndarray:
     """How often each category comes, int64 (2, k), the rare ones together in the last column.
 
-    reference, current: float64 codes (n,) and (m,), not empty; equal codes are one category.
+    reference, current: codes (n,) and (m,), not empty; equal codes are one category. float64, or complex128 with the
+    codes of words beside the axis of the numbers: then rare words are apart from rare numbers, in the last two columns.
     """
     codes, places = np.unique(np.concatenate([reference, current]), return_inverse=True)
     counts = np.stack(
@@ -18,7 +19,13 @@ def counted(reference: np.ndarray, current: np.ndarray) -> np.ndarray:
     rare = counts.sum(axis=0) < FEWEST
     if rare.sum() < 2:
         return counts
-    return np.concatenate([counts[:, ~rare], counts[:, rare].sum(axis=1, keepdims=True)], axis=1)
+    return np.concatenate([counts[:, ~rare], *_together(counts[:, rare], codes.imag[rare] != 0)], axis=1)
+
+
+def _together(counts: np.ndarray, is_word: np.ndarray) -> list[np.ndarray]:
+    """The sums of the counts of numbers and of words, where both are enough; else of all."""
+    parts = [counts[:, kind].sum(axis=1, keepdims=True) for kind in (~is_word, is_word)]
+    return parts if min(part.sum() for part in parts) >= FEWEST else [parts[0] + parts[1]]
 
 
 def chi_square_p(counts: np.ndarray) -> float:

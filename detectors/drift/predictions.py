@@ -17,6 +17,13 @@ class Prediction(NamedTuple):
     confidence: float | None = None
 
 
+def label_text(label: Any) -> str:
+    """A label as a text of at most LABEL_CHARACTERS; equal numbers have equal texts, whether as 1 or as 1.0."""
+    if isinstance(label, float) and label.is_integer():
+        label = int(label)
+    return str(label)[:LABEL_CHARACTERS]
+
+
 def prediction_of(output: Any) -> Prediction:
     """The prediction in an answer of any form; an answer that is wrong tells nothing.
 
@@ -26,14 +33,14 @@ def prediction_of(output: Any) -> Prediction:
         return _of_probabilities(output)
     if isinstance(output, Mapping):
         if output.get("label") is not None:
-            return Prediction(str(output["label"])[:LABEL_CHARACTERS])
+            return Prediction(label_text(output["label"]))
         if output.get("probabilities") is not None:
             return _of_probabilities(output["probabilities"])
         if output.get("logits") is not None:
             return _of_logits(output["logits"])
         return _of_logprobs(output["logprobs"]) if output.get("logprobs") is not None else Prediction()
     if isinstance(output, (str, bool, int)):
-        return Prediction(str(output)[:LABEL_CHARACTERS])
+        return Prediction(label_text(output))
     return _of_probabilities(output) if output is not None else Prediction()
 
 

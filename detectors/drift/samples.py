@@ -39,10 +39,9 @@ class Column:
         self.numbers, self.others = numbers, others
         self.distinct = int(np.count_nonzero(np.diff(numbers))) + 1 if len(numbers) else 0
 
-    @property
-    def codes(self) -> np.ndarray:
-        """All values as categories."""
-        return np.concatenate([self.numbers, self.others]) if len(self.others) else self.numbers
+    def codes(self, *, apart: bool) -> np.ndarray:
+        """All values as categories. apart: what is no number beside the axis of the numbers, complex128."""
+        return np.concatenate([self.numbers, self.others + 1j if apart else self.others])
 
     def __len__(self) -> int:
         return len(self.numbers) + len(self.others)
@@ -58,6 +57,12 @@ class Sorted:
     def column(self, name: str) -> Column:
         """A feature; without a value in any row where the sample does not have it."""
         return self.columns.get(name) or Column(np.zeros(0), np.full(len(self.sample.values), MISSING))
+
+    def widths(self) -> np.ndarray:
+        """How many numbers the vector of each row has, 0 without one; float64 (n,), in no order."""
+        widths = np.zeros(max(len(self.sample.values), len(self.vectors)))
+        widths[: len(self.vectors)] = self.vectors.shape[1]
+        return widths
 
 
 def _columns(sample: Sample) -> Iterator[Column]:
@@ -83,6 +88,10 @@ def compare(reference: Sorted, current: Sorted) -> list[Finding]:
     if _comparable(reference.vectors, current.vectors):
         scores = held_out_scores(reference.vectors, current.vectors)
         tests.append(_compare_numbers(EMBEDDING, *scores))
+    elif max(len(reference.vectors), len(current.vectors)) >= 2 * MINIMUM:
+        before, after = reference.widths(), current.widths()
+        if min(len(before), len(after)) >= MINIMUM and len(np.unique(np.concatenate([before, after]))) > 1:
+            tests.append(_compare_categories(EMBEDDING, before, after))
     return tests
 
 
@@ -93,7 +102,8 @@ def _comparable(before: np.ndarray, after: np.ndarray) -> bool:
 def _compare_columns(name: str, before: Column, after: Column) -> Finding:
     few = before.distinct <= CATEGORIES or min(len(before.numbers), len(after.numbers)) < MINIMUM
     if few:
-        return _compare_categories(name, before.codes, after.codes)
+        apart = len(before.numbers) + len(after.numbers) > 0
+        return _compare_categories(name, before.codes(apart=apart), after.codes(apart=apart))
     numbers = _compare_numbers(name, before.numbers, after.numbers)
     if not len(before.others) and not len(after.others):
         return numbers

@@ -45,7 +45,16 @@ def unlearnable(expr: str, name: str) -> ReadError | None:
 
 
 #: the closed set of the label `reason` of read errors
-READ_REASONS = ("counter", "expression", "no_data", "too_few_points", "too_large", "too_many_series", "unreachable")
+READ_REASONS = (
+    "counter",
+    "expression",
+    "internal",
+    "no_data",
+    "too_few_points",
+    "too_large",
+    "too_many_series",
+    "unreachable",
+)
 
 NOTHING = Points(np.empty(0), np.empty(0))
 

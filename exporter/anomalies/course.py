@@ -104,7 +104,8 @@ class CourseFiles:
         with contextlib.suppress(OSError):
             content = self._path(query).read_bytes()
         rows = np.frombuffer(content[: len(content) - len(content) % ROW.itemsize], ROW)
-        return {key.decode(): Course(_once(rows["point"][rows["series"] == key])) for key in np.unique(rows["series"])}
+        known = [key for key in np.unique(rows["series"]) if key.isalnum()]  # what is no id, a disk has damaged
+        return {key.decode(): Course(_once(rows["point"][rows["series"] == key])) for key in known}
 
     def _write_anew(self, path: Path, whole: Mapping[str, Course]) -> None:
         temporary = path.with_name(path.name + ".tmp")

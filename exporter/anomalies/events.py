@@ -1,6 +1,5 @@
 """Events during which another normal holds: told over HTTP, or read by an expression that has a value meanwhile."""
 
-import contextlib
 import logging
 import os
 import threading
@@ -14,6 +13,7 @@ import numpy as np
 from exporter.anomalies.blocks import Labels, Points, unlearnable
 from exporter.anomalies.series import ORDINARY
 from exporter.config.anomalies import WEEK, Context
+from exporter.formats.native import BROKEN
 
 log = logging.getLogger(__name__)
 #: how long an event lasts that nobody gave an end
@@ -38,8 +38,10 @@ class Events:
         self._lock = threading.Lock()
         self._events: list[Event] = []
         if path is not None:
-            with contextlib.suppress(FileNotFoundError):
-                self._events = msgspec.json.decode(path.read_bytes(), type=list[Event])
+            try:
+                self._events = kept(path)
+            except BROKEN as error:  # a disk that has damaged them keeps nobody from starting
+                log.error("the events that were told are lost", extra={"file": str(path), "reason": str(error)})
 
     def add(self, event: Event) -> None:
         """Take an event. Raises OSError when it cannot be kept."""
@@ -56,6 +58,14 @@ class Events:
         """Those that are kept, in the order in which they were told."""
         with self._lock:
             return list(self._events)
+
+
+def kept(path: Path) -> list[Event]:
+    """What the file holds; nothing where there is none. Raises OSError, and what BROKEN holds."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=list[Event])
+    except FileNotFoundError:
+        return []
 
 
 class Ranges(Protocol):

@@ -14,9 +14,9 @@ from exporter.anomalies.log import AnomalyLog
 from exporter.anomalies.series import WatchedSeries
 from exporter.anomalies.watched import WatchedQuery
 from exporter.config.anomalies import DAY
+from exporter.labels import label_value
 from exporter.metrics.families import FAMILIES, PREFIX
 from exporter.metrics.page import Block
-from exporter.models import label_value
 
 #: the gauges of a series, by their names
 GAUGES = {
@@ -49,7 +49,7 @@ def of_group(name: str, places: Mapping[str, Place], queries: Iterable[WatchedQu
     """The worst place of a group, and the members' shares of those in alarm."""
     block = Block()
     silence = max((query.config.silence_seconds for query in queries), default=0.0)
-    seen = [place for place in places.values() if now - place.last_time <= silence and not math.isnan(place.score)]
+    seen = [place for place in places.values() if abs(now - place.last_time) <= silence and not math.isnan(place.score)]
     if not seen:
         return block
     block.add("group_anomaly_score", max(place.score for place in seen), {"group": name})

@@ -2,7 +2,7 @@
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -13,6 +13,7 @@ from exporter.anomalies.alarm import Alarm, Change
 from exporter.anomalies.anomaly import Anomaly
 from exporter.anomalies.blocks import Points, series_id
 from exporter.anomalies.course import Judged
+from exporter.anomalies.incidents import over
 from exporter.anomalies.series import WatchedSeries
 from exporter.anomalies.watched import WatchedQuery
 from exporter.config.anomalies import DAY, SeverityLevels
@@ -46,7 +47,9 @@ class Place:
         self.score = float("nan")
         self.shares: dict[Member, float] = {}
         self.last_time = -np.inf
-        #: the record of its incident
+        #: up to here there is nothing to be missed: points after a pause are not judged together
+        self.known_until = -np.inf
+        #: the record of its incident, or of what people said is none while it goes on
         self.found: Anomaly | None = None
         self._group: Group | None = None
         self._residuals: deque[np.ndarray] = deque(_together(list(members.values())), maxlen=LEARNED_POINTS)
@@ -63,7 +66,7 @@ class Place:
     def take(self, time: float, points: Mapping[Member, Judged]) -> Change | None:
         """Take the live points of one time: judge them together, and remember them; what has changed by it."""
         row = np.array([_residual(points.get(member)) for member in self.members])
-        self.last_time = time
+        self.last_time = self.known_until = time
         if self._group is None:
             self._residuals.append(row)
             self.learn()
@@ -75,6 +78,18 @@ class Place:
         if not self.alarm.is_open:  # what is odd is no example
             self._residuals.append(row)
         return change
+
+    def go_on(self, before: "Place") -> None:
+        """Take over what lasts where other members were before."""
+        self.alarm, self.found = before.alarm, before.found
+        self.last_time, self.known_until = before.last_time, before.known_until
+
+    def resume(self, found: Anomaly) -> None:
+        """Go on with an incident of before a restart, or with what people said is none."""
+        self.found = found
+        self.alarm.resume(found.time)
+        if found.dismissed:
+            self.alarm.dismiss()
 
     @property
     def moved(self) -> list[Member]:
@@ -92,8 +107,21 @@ class Groups:
     def __init__(self, label: str, severity: SeverityLevels, record: Callable[[Anomaly], None]) -> None:
         self._label, self._severity, self._record = label, severity, record
         self._places: dict[str, dict[str, Place]] = {}
+        #: incidents of before a restart whose place was not seen yet, by its id; and since when it could have been
+        self._resumed: dict[str, dict[str, Anomaly]] = {}
+        self._resumed_at: dict[str, float] = {}
         #: held while an incident begins, changes or ends
         self._lock = threading.Lock()
+
+    def configure(self, label: str, severity: SeverityLevels, names: Container[str | None]) -> None:
+        """Take a configuration. names: of the groups that there are; what is no group any more, or is parted by
+        another label, ends."""
+        for group in list(self._places):
+            if label != self._label or group not in names:
+                for place in self._places.pop(group).values():
+                    with self._lock:
+                        self._end(place, place.last_time)
+        self._label, self._severity = label, severity
 
     def take(self, group: str, queries: Sequence[WatchedQuery], time: float, points: Mapping[Member, Judged]) -> None:
         """Judge the live points of one time of all the queries of a group."""
@@ -104,18 +132,37 @@ class Groups:
                 continue
             place = known.get(value)
             if place is None or set(place.members) != set(members):
-                if place is not None:
-                    self._end(place, place.last_time)
-                place = known[value] = Place(members, window)
+                place = known[value] = self._place(group, value, Place(members, window), before=place)
             if time > place.last_time:
                 with self._lock:
                     self._note(group, value, place, place.take(time, points), time)
 
+    def resume(self, found: Anomaly) -> None:
+        """Go on with an incident of before a restart as soon as its place is seen."""
+        self._resumed.setdefault(found.metric.removeprefix(PREFIX), {})[found.series] = found
+
+    def _place(self, group: str, value: str, place: Place, before: Place | None) -> Place:
+        """A new place with what lasts there. before: with other members."""
+        found = self._resumed.get(group, {}).pop(series_id(self._labels(value)), None)
+        if before is not None:
+            place.go_on(before)
+        elif found is not None:
+            place.resume(found)
+        return place
+
+    def caught_up(self, group: str, until: float) -> None:
+        """Take note that the points up to `until` were read after a pause: whoever has none is not gone by that."""
+        for place in self.places(group).values():
+            place.known_until = max(place.known_until, until)
+
     def end_vanished(self, group: str, until: float, silence: float) -> None:
         """End the incidents of places without a point for so long; what is gone for a day is forgotten."""
+        if until and until - self._resumed_at.setdefault(group, until) >= silence:
+            for found in self._resumed.pop(group, {}).values():
+                self._record(over(found))
         known = self._places.get(group, {})
         for value, place in list(known.items()):
-            if until - place.last_time >= silence:
+            if until - place.known_until >= silence:
                 with self._lock:
                     self._end(place, place.last_time)
                     place.alarm.reset()
@@ -126,8 +173,9 @@ class Groups:
         """People said that this is none: if it lasts it ends at once, and what is left of it opens no other one."""
         for place in self.places(group).values():
             with self._lock:
-                if place.found is not None and place.found.id == incident:
-                    self._end(place, place.last_time)
+                if place.found is not None and place.found.id == incident and place.alarm.is_open:
+                    place.found = msgspec.structs.replace(place.found, ended_at=place.last_time, dismissed=True)
+                    self._record(place.found)
                     place.alarm.dismiss()
 
     def _note(self, group: str, value: str, place: Place, change: Change | None, time: float) -> None:
@@ -140,11 +188,12 @@ class Groups:
 
     def _end(self, place: Place, time: float) -> None:
         if place.found is not None:
-            self._record(msgspec.structs.replace(place.found, ended_at=time))
+            is_over = place.found.dismissed
+            self._record(over(place.found) if is_over else msgspec.structs.replace(place.found, ended_at=time))
             place.found = None
 
     def _found(self, group: str, value: str, place: Place, time: float) -> Anomaly:
-        labels = {self._label: value} if value else {}
+        labels = self._labels(value)
         series, began = series_id(labels), place.alarm.opened_at
         return Anomaly(
             id=f"{PREFIX}{group}-{series}-{int(began)}",
@@ -159,6 +208,9 @@ class Groups:
             algorithm=ALGORITHM,
             explanation=_explained(place),
         )
+
+    def _labels(self, value: str) -> dict[str, str]:
+        return {self._label: value} if value else {}
 
     def learn(self, group: str) -> None:
         """Learn the places of a group anew, but for those in alarm."""

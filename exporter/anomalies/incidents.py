@@ -79,7 +79,7 @@ class Incidents:
             explanation=_plain(explanation),
             baseline_version=look.version,
             context=look.context,
-            live=look.live,
+            live=before.live if before and one.incident is not None else look.live,
         )
         if one.incident is not None:
             self._record(found)
@@ -92,6 +92,11 @@ class Incidents:
         one.incident = found.id
         self.begun += live
         self._record(found)
+
+    def is_told(self, one: WatchedSeries) -> bool:
+        """Whether an incident of the series lasts that began with live points."""
+        found = self._open.get(one.id)
+        return found is not None and one.incident is not None and found.live
 
     def close(self, one: WatchedSeries, time: float) -> None:
         """It is over, whatever it was."""

@@ -22,6 +22,7 @@ from exporter.anomalies.blocks import Points
 from exporter.anomalies.series import ORDINARY
 from exporter.anomalies.watched import Trained, TrainedSeries
 from exporter.config.anomalies import ResolvedQuery
+from exporter.formats.native import BROKEN
 
 log = logging.getLogger(__name__)
 FORMAT = "vedette baselines 1"
@@ -91,7 +92,7 @@ class Kept:
 
     def chosen(self, name: str) -> Chosen | None:
         """The version that people went back to; None where they did not."""
-        with contextlib.suppress(OSError, msgspec.MsgspecError):
+        with contextlib.suppress(OSError, *BROKEN):
             return msgspec.json.decode((self._of(name) / CHOSEN).read_bytes(), type=Chosen)
         return None
 

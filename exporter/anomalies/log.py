@@ -16,6 +16,7 @@ from typing import NamedTuple
 import msgspec
 
 from exporter.anomalies.anomaly import Anomaly
+from exporter.formats.native import BROKEN
 
 log = logging.getLogger(__name__)
 #: how many are kept, the newest
@@ -39,6 +40,8 @@ class AnomalyLog:
         self._lock = threading.Lock()
         self._by_id: dict[str, Anomaly] = {}
         self._lines = 0
+        #: whether the file ends in the middle of a line
+        self._is_torn = False
         self.failures = 0
         if path is not None:
             self._read(path)
@@ -115,8 +118,10 @@ class AnomalyLog:
             for line in file:
                 try:
                     found = msgspec.json.decode(line, type=Anomaly)
-                except msgspec.DecodeError:  # a torn last line
+                except BROKEN:  # a line that a crash has cut off
                     continue
+                finally:
+                    self._is_torn = not line.endswith(b"\n")
                 self._by_id[found.id] = found
                 self._lines += 1
         for identifier in list(self._by_id)[: -self._kept]:
@@ -132,8 +137,10 @@ class AnomalyLog:
             else:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
                 with self._path.open("ab") as file:
-                    file.write(msgspec.json.encode(anomaly) + b"\n")
+                    file.write(b"\n" * self._is_torn + msgspec.json.encode(anomaly) + b"\n")
+            self._is_torn = False
         except OSError as error:
+            self._is_torn = True
             self.failures += 1
             log.error("an anomaly was not written", extra={"reason": error.strerror})
 

@@ -19,6 +19,7 @@ from prometheus_client.core import Metric
 from exporter.anomalies.blocks import Labels, Points, ReadError, floor, series_id
 from exporter.anomalies.presets import VEDETTE
 from exporter.config.anomalies import STEP_SECONDS, WEEK, AnomalyQuery, ResolvedQuery
+from exporter.formats.native import BROKEN
 
 MODELS = 100
 #: points a series, and minutes between two writes to the disk
@@ -65,10 +66,12 @@ class OwnSource:
             self._read(path)
 
     def sample(self, now: float) -> None:
-        """Look at the metrics, once a minute of the clock; more often does nothing."""
+        """Look at the metrics, once in each minute of the clock."""
         time = floor(now, STEP_SECONDS)
-        if time <= self._sampled_at:
+        if time == self._sampled_at:
             return
+        if time < self._sampled_at or self._before is None:
+            self._forget_after(time)
         counters = _counters(self._collect())
         with self._lock:
             if self._before is not None and time - self._before[0] < 1.5 * STEP_SECONDS:
@@ -103,6 +106,15 @@ class OwnSource:
         with self._lock:
             self._save()
 
+    def _forget_after(self, time: float) -> None:
+        """Points ahead of the clock are of no time that has been: it was set back."""
+        with self._lock:
+            self._before = None
+            for known in self._points.values():
+                for rows in known.values():
+                    while rows and rows[-1][0] > time:
+                        rows.pop()
+
     def _take(self, time: float, before: Counters, now: Counters, seconds: float) -> None:
         for name, ratio in QUERIES.items():
             for model in sorted({key[1] for key in now if key[0] == ratio.counter})[:MODELS]:
@@ -124,7 +136,7 @@ class OwnSource:
 
     def _read(self, path: Path) -> None:
         kind = dict[str, dict[str, list[tuple[float, float]]]]
-        with contextlib.suppress(OSError, msgspec.MsgspecError):
+        with contextlib.suppress(OSError, *BROKEN):
             for name, known in msgspec.msgpack.decode(path.read_bytes(), type=kind).items():
                 if name in self._points:
                     self._points[name] = {model: deque(rows, maxlen=KEPT_POINTS) for model, rows in known.items()}

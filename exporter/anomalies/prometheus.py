@@ -4,7 +4,9 @@ Whatever goes wrong is a ReadError that says what was expected. Before the first
 counted: an expression that gives 50,000 of them is refused by one cheap request.
 """
 
+import errno
 import random
+import re
 import ssl
 import time
 from collections.abc import Callable, Iterable
@@ -101,7 +103,9 @@ class Prometheus:
     def instant(self, expr: str, now: float, name: str) -> list[tuple[Labels, float]]:
         """The value of every series now. Raises ReadError."""
         form = {"query": expr, "time": f"{now:.3f}"}
-        return [(one.metric, float(one.value[1])) for one in self._vector("query", form, "vector", name) if one.value]
+        found = [one for one in self._vector("query", form, "vector", name) if one.value]
+        values = self._numbers((one.value[1] for one in found if one.value), name)
+        return [(one.metric, value) for one, value in zip(found, values.tolist(), strict=True)]
 
     def is_well(self) -> bool:
         """Whether it answers."""
@@ -119,7 +123,13 @@ class Prometheus:
         form = {"query": expr, "start": f"{start:.3f}", "end": f"{end:.3f}", "step": f"{step:g}"}
         for one in self._vector("query_range", form, "matrix", name):
             times = np.array([moment for moment, _ in one.values], np.float64)
-            yield one.metric, Points(times, np.array([float(text) for _, text in one.values], np.float64))
+            yield one.metric, Points(times, self._numbers((text for _, text in one.values), name))
+
+    def _numbers(self, texts: Iterable[str], name: str) -> np.ndarray:
+        try:
+            return np.array([float(text) for text in texts], np.float64)
+        except ValueError as error:
+            raise ReadError("unreachable", f"{name}: {self._server.url} does not speak Prometheus: {error}") from None
 
     def _vector(self, path: str, form: dict[str, str], kind: str, name: str) -> list[_Series]:
         try:
@@ -206,7 +216,7 @@ class Prometheus:
         """Headers and credentials as they are now."""
         headers = dict(self._server.headers)
         if self._server.credentials_file:
-            headers["Authorization"] = f"Bearer {_secret(self._server.credentials_file)}"
+            headers["Authorization"] = f"Bearer {_token(self._server.credentials_file)}"
         elif basic := self._server.basic_auth:
             pair = f"{basic.username}:{_secret(basic.password_file)}"
             headers["Authorization"] = f"Basic {_base64(pair)}"
@@ -257,7 +267,19 @@ def _body(answer: requests.Response, name: str) -> bytes:
 
 
 def _secret(path: str) -> str:
-    return Path(path).read_text(encoding="utf-8").strip()
+    """What a file holds. Raises OSError, which names the file."""
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except UnicodeDecodeError:
+        raise OSError(errno.EINVAL, "not UTF-8", path) from None
+
+
+def _token(path: str) -> str:
+    """The same, where it is to stand in a header as it is."""
+    token = _secret(path)
+    if not re.fullmatch(r"[!-~]+", token):
+        raise OSError(errno.EINVAL, "expected a token of printable ASCII characters", path)
+    return token
 
 
 def _base64(text: str) -> str:
@@ -274,9 +296,10 @@ def _reason(error: Exception) -> str:
             return f"TLS: {getattr(inner, 'verify_message', '') or inner.reason or 'failed'}"
         if isinstance(inner, requests.Timeout):
             return "timed out"
-        if isinstance(inner, FileNotFoundError | PermissionError):
+        if isinstance(inner, OSError) and inner.filename:
             return f"{inner.filename}: {inner.strerror}"
         if isinstance(inner, OSError) and inner.strerror:
             return inner.strerror
         inner = inner.__cause__ or inner.__context__
-    return type(error).__name__
+    # what is wrong with files of certificates has no number
+    return str(error) if type(error) is OSError else type(error).__name__

@@ -30,6 +30,12 @@ class Turns:
         self._requested.add(name)
         self._retry.pop(name, None)
 
+    def forget(self, name: str) -> None:
+        """It is another query now, or none."""
+        self._requested.discard(name)
+        self._retry.pop(name, None)
+        self._rolled_back.pop(name, None)
+
     def begin(self, name: str) -> None:
         """It is being learned: what was asked for is done by that."""
         self._requested.discard(name)

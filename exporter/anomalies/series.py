@@ -58,8 +58,9 @@ class WatchedSeries:
         return self.alarm.step(point.time, is_odd, is_known=math.isfinite(point.value))
 
     def is_seen(self, now: float, silence: float) -> bool:
-        """Whether its last point is recent: a frozen gauge would be scraped as fresh."""
-        return self.last is not None and now - self.last.time <= silence
+        """Whether its last point is recent: a frozen gauge would be scraped as fresh. None is, after the clock was set
+        back far behind it."""
+        return self.last is not None and abs(now - self.last.time) <= silence
 
 
 def judged(judgement: Judgement, index: int, time: float, value: float) -> Judged:

@@ -31,6 +31,7 @@ from exporter.anomalies.sources import Sources
 from exporter.anomalies.watched import VANISHED_STEPS, ContextsOf, Trained, WatchedQuery
 from exporter.anomalies.watched import Block as Read
 from exporter.config.anomalies import AnomalyQuery, LearnedNormal, ResolvedQuery
+from exporter.formats.native import BROKEN
 from exporter.metrics.page import Block
 from exporter.promql import window
 
@@ -63,15 +64,16 @@ class AnomalyService:
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
         self._next_read: dict[str, float] = {}
+        self._looked_at = -math.inf
         self._turns = Turns()
         self._pending: dict[str, dict[float, dict[Member, Judged]]] = {}
+        self._groups = Groups(config.group_by, config.severity, lambda anomaly: self.log.put(anomaly))
         self.configure(config)
 
     def configure(self, config: LearnedNormal) -> None:
         """Take a configuration; queries that are the same go on with what they know."""
         self.config = config
         self._kept = Kept(self._folder / "baselines", config.training.versions)
-        self._groups = Groups(config.group_by, config.severity, lambda anomaly: self.log.put(anomaly))
         self.sources.configure(config)
         before, queries = self.queries, {}
         written = {query.name for query in config.queries}
@@ -79,8 +81,18 @@ class AnomalyService:
             resolved = config.resolved(query)
             old = before.get(resolved.name)
             queries[resolved.name] = watched = old if old and old.config == resolved else self._new(resolved)
-            watched.is_optional = resolved.name not in written
+            watched.is_optional, watched.history_step = resolved.name not in written, config.history_step
         self.queries = queries
+        for name, old in before.items():
+            if queries.get(name) is not old:
+                self._let_go(old)
+        self._groups.configure(config.group_by, config.severity, {query.config.group for query in queries.values()})
+
+    def _let_go(self, query: WatchedQuery) -> None:
+        """End what is known of a query that is gone, or is another one now: that one waits for nothing."""
+        self._next_read.pop(query.config.name, None)
+        self._turns.forget(query.config.name)
+        query.end()
 
     def _new(self, query: ResolvedQuery) -> WatchedQuery:
         # one that cannot be learned says so when its turn comes
@@ -129,6 +141,9 @@ class AnomalyService:
 
     def tick(self, now: float) -> None:
         """Read and judge what is due. When one query cannot reach the server, the others of the round do not try."""
+        if now < self._looked_at:
+            self._rewind(now)
+        self._looked_at = now
         if self.config.own:
             self.sources.own.sample(now)
         away = False
@@ -145,6 +160,15 @@ class AnomalyService:
             away |= error is not None and error.reason == "unreachable"
         self._judge_groups()
         self._write_courses()
+
+    def _rewind(self, now: float) -> None:
+        """The clock was set back: what it was ahead was read before there were points."""
+        self._next_read.clear()
+        for query in self.queries.values():
+            latest = floor(now - query.config.lag, query.config.step)
+            if query.last_point is not None and not self.sources.is_own(query.config):
+                latest = query.last_point  # by the server's clock, whichever of the two is right
+            query.rewind(latest)
 
     def _write_courses(self, at_end: bool = False) -> None:
         """Write the steps that have ended, and until when each query was judged; at the end, every step."""
@@ -191,6 +215,8 @@ class AnomalyService:
         """Judge what was read after `since` up to `end`, and keep the points of groups until all are there."""
         config = query.config
         with query.lock:
+            if self.queries.get(config.name) is not query:  # the configuration has changed meanwhile
+                return
             if query.read_until != since:  # it has learned meanwhile, and is to be read from an earlier point on
                 self._next_read[config.name] = 0.0
                 return
@@ -198,6 +224,8 @@ class AnomalyService:
             # what was read before and is only taught to new baselines is no pause
             live = end - query.judged_until <= max(config.step, config.interval) + config.step
             judged = query.take(found, end, names, live)
+        if config.group and not live:
+            self._groups.caught_up(config.group, end)
         for identifier, point in judged if config.group else ():
             times = self._pending.setdefault(config.group or "", {})
             times.setdefault(point.time, {})[Member(config.name, identifier)] = point
@@ -235,8 +263,12 @@ class AnomalyService:
     def restore(self) -> None:
         """Go on with the versions that were in use, and with what was judged by them."""
         until: dict[str, float] = {}
-        with contextlib.suppress(OSError, msgspec.MsgspecError):
+        with contextlib.suppress(OSError, *BROKEN):
             until = msgspec.json.decode(self._judged_file.read_bytes(), type=dict[str, float])
+        groups = {f"{PREFIX}{query.config.group}" for query in self.queries.values() if query.config.group}
+        for one in self.log.lasting():
+            if one.metric in groups:
+                self._groups.resume(one)
         for name, query in self.queries.items():
             if not query.is_ready and (trained := self._kept.current(query.config)):
                 chosen = self._kept.chosen(name)
@@ -245,8 +277,11 @@ class AnomalyService:
                 with query.lock:
                     query.swap(trained, self._clock())
                     query.remember(self._courses.read(name), until.get(name, -math.inf), self.log.lasting(name))
+                    # a clock that was ahead may have been set back meanwhile
+                    query.rewind(floor(self._clock() - query.config.lag, query.config.step))
         for one in self.log.lasting():
-            if one.metric not in self.queries or not self.queries[one.metric].is_ready:
+            is_ready = one.metric in self.queries and self.queries[one.metric].is_ready
+            if not is_ready and one.metric not in groups:
                 self.log.put(over(one))
 
     def train(self, name: str) -> bool:
@@ -274,14 +309,19 @@ class AnomalyService:
         return self._turns.is_due(name, query.learned_at if query.is_ready else None, last_turn, is_ripe, now)
 
     def _train(self, query: WatchedQuery, now: float) -> None:
-        name, source = query.config.name, self.sources.of(query.config)
+        name = query.config.name
         try:
-            trained = self._learned(query, source, now)
+            trained = self._learned(query, self.sources.of(query.config), now)
         except ReadError as error:
             self._failed(query, error)
             self._turns.failed(name, now)
             return
         except Stopped:
+            return
+        except Exception as error:  # a fault of ours: the other queries have their turn all the same
+            log.exception("a query could not be learned", extra={"query": name})
+            self._failed(query, ReadError("internal", f"{name}: a fault of ours, see the log: {error!r}"))
+            self._turns.failed(name, now)
             return
         query.error = None
         kept_some = query.swap(trained, now)

@@ -74,7 +74,7 @@ class WatchedQuery:
     def __init__(
         self, config: ResolvedQuery, window: float, history_step: float, record: Callable[[Anomaly], None]
     ) -> None:
-        self.config, self.window, self._history_step = config, window, history_step
+        self.config, self.window, self.history_step = config, window, history_step
         self.lock = threading.RLock()
         self.series: dict[str, WatchedSeries] = {}
         #: series that have not been learned, and when they were first seen
@@ -239,7 +239,7 @@ class WatchedQuery:
 
     def _take(self, one: WatchedSeries, look: Look) -> None:
         change = one.take(look.point, self.config)
-        if ended := one.course.take(look.point, self._history_step):
+        if ended := one.course.take(look.point, self.history_step):
             self.unwritten.append((one.id, ended))
         self.incidents.take(one, look, change)
 
@@ -252,6 +252,21 @@ class WatchedQuery:
                 if one.incident == incident and one.alarm.is_open:
                     self.incidents.dismiss(one)
 
+    def rewind(self, until: float) -> None:
+        """Nothing is known of points behind this one."""
+        with self.lock:
+            if self.read_until is not None:
+                self.read_until = min(self.read_until, until)
+            self.judged_until = min(self.judged_until, until)
+            for one in self.series.values():
+                one.known_until = min(one.known_until, until)
+
+    def end(self) -> None:
+        """It is watched no more: end what lasts."""
+        with self.lock:
+            for one in self.series.values():
+                self.incidents.forget(one)
+
     def _end_of_vanished(self, until: float) -> None:
         """End what was found of series that have no points any more, as far as was read: at their last point."""
         for one in self.series.values():
@@ -259,12 +274,13 @@ class WatchedQuery:
                 self.incidents.forget(one)
 
     def _forget_alarms(self) -> None:
-        """End what was found while points were caught up with: an alarm begins with live points.
+        """End what began while points were caught up with: an alarm begins with live points.
 
-        What was dismissed stays so: what is left of it is none after a pause either.
+        What people were told of before the pause goes on. What was dismissed stays so: what is left of it is none
+        after a pause either.
         """
         for one in self.series.values():
-            if not one.alarm.is_dismissed:
+            if not one.alarm.is_dismissed and not self.incidents.is_told(one):
                 self.incidents.forget(one)
 
     def explain_with(self, identifier: str, moved: list[str]) -> None:

@@ -192,7 +192,7 @@ def _add_anomalies(routes: APIRouter, service: AnomalyService) -> None:
             "pending_review": said[None],
         }
 
-    @routes.get("/api/v1/anomalies/{id}", summary="One of them", responses=errors(404))
+    @routes.get("/api/v1/anomalies/{id:path}", summary="One of them", responses=errors(404))
     def anomaly(identifier: Identifier) -> dict[str, Any]:
         found = log.get(identifier)
         if found is None:
@@ -200,7 +200,7 @@ def _add_anomalies(routes: APIRouter, service: AnomalyService) -> None:
         return as_plain(found)
 
     @routes.post(
-        "/api/v1/anomalies/{id}/confirm",
+        "/api/v1/anomalies/{id:path}/confirm",
         summary="Say whether it was one; learning takes note",
         responses=errors(404),
     )

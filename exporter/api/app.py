@@ -9,6 +9,7 @@ from fastapi_offline import FastAPIOffline
 
 from exporter.access import AccessError
 from exporter.access.principal import ANYBODY, Principal
+from exporter.api.answers import with_answers
 from exporter.api.described import errors, with_answers_of_the_gate
 from exporter.api.openapi import HOT_PATHS
 from exporter.config_file import ConfigError
@@ -57,7 +58,7 @@ def build(
     def openapi() -> dict[str, Any]:
         schema = generated()
         hot = {telemetry_path if path == "/metrics" else path: methods for path, methods in HOT_PATHS.items()}
-        cold = schema["paths"]
+        cold = with_answers(schema["paths"])
         paths = {path: {**hot.get(path, {}), **cold.get(path, {})} for path in (*hot, *cold)}
         schema["paths"] = with_answers_of_the_gate(paths)
         return schema

@@ -15,9 +15,10 @@ from exporter.access.principal import ANYBODY, Principal
 from exporter.api.described import errors
 from exporter.clients import Suspicion
 from exporter.clients.views import ClientView
-from exporter.models import WatchedModel, label_value
+from exporter.labels import label_value
 from exporter.pipeline import Pipeline
 from exporter.pseudonyms import Pseudonyms
+from exporter.watched_model import WatchedModel
 from exporter.web.clients import client_page, clients_page
 
 Level = Literal["ok", "watch", "alarm", "severe"]

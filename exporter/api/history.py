@@ -1,5 +1,6 @@
 """The routes that read the history: flagged queries and other rows, inferences, sums over time, the summary."""
 
+import time
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -9,6 +10,7 @@ from fastapi import FastAPI, HTTPException, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from exporter.api import asked as ask
+from exporter.api.answers import LINES
 from exporter.api.asked import CLIENT, HOURS, LIMIT, MODEL, TEXT, Format, Plain
 from exporter.api.described import AS_CSV, errors
 from exporter.config.units import duration
@@ -26,7 +28,6 @@ MAX_POINTS = 10_000
 SHORTEST_WINDOW = 60
 #: sums of a window, left out where there are none
 SUMS = (*TOKENS, "cost_dollars")
-LINES = ("latency", "p95_latency", "throughput", "error_rate", *RESOURCES, *SUMS)
 
 #: what is answered with rows: JSON, or CSV where that is asked for
 ROWS_OR_NONE = errors(422, 503) | AS_CSV
@@ -110,7 +111,7 @@ def _add_metrics(app: FastAPI, recorder: Recorder) -> None:
 
         seconds = _window(window, since_hours)
         with ask.database(recorder) as database:
-            found = windows(database, rows.asked(request, model_id, since_hours), seconds)
+            found = windows(database, rows.asked(request, model_id, since_hours), seconds, time.time())
         if format == "csv":
             lines = [dict(zip(LINES, _values(one), strict=True)) for one in found]
             timed = ({"time": ask.written(one.start), **line} for one, line in zip(found, lines, strict=True))
@@ -183,11 +184,15 @@ def _streamed(kind: Kind, name: str, rows: Iterator[Plain], written: Format) -> 
     every: Iterable[Plain] = () if first is None else chain([first], rows)
     if written == "json":
         return StreamingResponse(as_json(name, every), media_type="application/json")
-    return ask.csv_of(name, ["id", *_columns(kind)] if first is None else list(first), every)
+    return ask.csv_of(name, _columns(kind), every)
 
 
 def _columns(kind: Kind) -> list[str]:
-    return list(ROWS[kind].__struct_fields__)
+    """The names on the wire, where there is a row and where there is none: those of a row whose values are nothing."""
+    from exporter.history.reads import Kept
+
+    nothing: dict[str, Any] = dict.fromkeys(ROWS[kind].__struct_fields__, 0)
+    return list(shown(Kept(0, ROWS[kind](**nothing))))
 
 
 def shown(kept: Any) -> Plain:
@@ -209,6 +214,7 @@ def _inference(row: InferenceSample) -> Plain:
         "model_type": row.model_type,
         "request_id": row.request_id,
         "latency": ask.milliseconds(row.latency_seconds),
+        "time_to_first_token": ask.milliseconds(row.first_token_seconds),
         "throughput": row.throughput,
         "error_rate": row.error_rate,
         "resource_usage": {name: value for name in RESOURCES if (value := getattr(row, name)) is not None},
@@ -217,6 +223,7 @@ def _inference(row: InferenceSample) -> Plain:
         "error": row.error,
         "tokens": {"input": row.tokens_input, "output": row.tokens_output},
         "cost_dollars": row.cost_dollars,
+        "joined": row.joined,
     }
 
 

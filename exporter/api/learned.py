@@ -32,7 +32,7 @@ def add(routes: APIRouter, service: AnomalyService, history: Recorder | None) ->
 
 def _add_learning(routes: APIRouter, service: AnomalyService) -> None:
     @routes.post(
-        "/api/v1/models/{id}/train", status_code=202, summary="Learn a query anew, soon", responses=errors(404)
+        "/api/v1/models/{id:path}/train", status_code=202, summary="Learn a query anew, soon", responses=errors(404)
     )
     def train(identifier: Identifier) -> dict[str, str]:
         if not service.train(identifier):
@@ -40,7 +40,7 @@ def _add_learning(routes: APIRouter, service: AnomalyService) -> None:
         return {"id": identifier, "status": "scheduled"}
 
     @routes.post(
-        "/api/v1/models/{id}/rollback",
+        "/api/v1/models/{id:path}/rollback",
         summary="Judge by an older version until the next learning",
         responses=errors(404, 409),
     )
@@ -104,7 +104,7 @@ def _add_series(routes: APIRouter, service: AnomalyService) -> None:
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
     @routes.get(
-        "/api/v1/metrics/{name}/data",
+        "/api/v1/metrics/{name:path}/data",
         summary="Course of the series of a query, with score and band",
         responses=errors(404),
     )

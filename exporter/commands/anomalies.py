@@ -11,7 +11,7 @@ import msgspec
 
 from exporter.anomalies.anomaly import Anomaly
 from exporter.anomalies.blocks import Points, floor
-from exporter.anomalies.events import Event, Events
+from exporter.anomalies.events import Event, kept
 from exporter.anomalies.groups import PREFIX
 from exporter.anomalies.learning import Source, described
 from exporter.anomalies.prometheus import Prometheus
@@ -21,12 +21,12 @@ from exporter.commands import Failure
 from exporter.commands.check import read_config
 from exporter.commands.span import span_of
 from exporter.config.anomalies import DAY, STEP_SECONDS, WEEK, AnomalyQuery, LearnedNormal, ResolvedQuery
-from exporter.config.yaml_lines import Problem
+from exporter.formats.native import BROKEN
 
 
 def replay(options: argparse.Namespace) -> None:
     """Print one line an incident, by query, and how many that is a week. Raises Failure when no query can be read."""
-    whole = read_config(options.config_file, _each_query_says_so_itself)
+    whole = read_config(options.config_file)  # each query says itself what is wrong with its expression
     config, told = whole.anomalies, _told(whole.storage.path)
     source = prometheus_of(config)
     names = [query.name for query in expanded(config)]
@@ -57,14 +57,10 @@ def replay(options: argparse.Namespace) -> None:
 def _told(state: str) -> list[Event]:
     """The events that a running exporter was told of, where its state can be read."""
     try:
-        return Events(Path(state) / "anomalies" / "events.json").all()
-    except (OSError, msgspec.MsgspecError) as error:
+        return kept(Path(state) / "anomalies" / "events.json")
+    except (OSError, *BROKEN) as error:
         print(f"without the events that were told: {state} cannot be read: {error}", file=sys.stderr)
         return []
-
-
-def _each_query_says_so_itself(problem: Problem) -> None:
-    """What is wrong with an expression is told where its query would be replayed."""
 
 
 def _parted(queries: list[ResolvedQuery], are_single: bool) -> list[list[ResolvedQuery]]:

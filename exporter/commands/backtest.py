@@ -35,10 +35,10 @@ def backtest(options: argparse.Namespace) -> None:
         out.writerows(_rows(series, part.start, part.judgement, part.incident_scores))
         written = part.start + len(part.incident_scores)
         show_progress(written, points)
-        if options.plot:
+        if options.plot is not None:
             parts.append(part)
     out.writerows(_without_judgement(series, written, points))
-    if options.plot:
+    if options.plot is not None:
         _plot(options.plot, series, parts)
 
 

@@ -4,15 +4,20 @@ import argparse
 
 from exporter.commands import Failure
 from exporter.config import Config
+from exporter.config.yaml_lines import Problem
 from exporter.config_file import ConfigError, Tolerate, load
 from exporter.http.tls import WebFile
 from exporter.http.web_config import warnings
 
 
-def read_config(path: str | None, tolerate: Tolerate | None = None) -> Config:
+def _go_on(problem: Problem) -> None:
+    """An expression that cannot be learned keeps the exporter from nothing else, and a command neither."""
+
+
+def read_config(path: str | None, tolerate: Tolerate | None = _go_on) -> Config:
     """The configuration of a command. Raises Failure with all that is wrong.
 
-    tolerate: told of expressions that cannot be learned, which are no failure then.
+    tolerate: told of expressions that cannot be learned; None where they are a failure too.
     """
     try:
         return load(path, tolerate=tolerate)
@@ -30,7 +35,7 @@ def read_web(path: str | None) -> WebFile | None:
 
 def check(options: argparse.Namespace) -> None:
     """Check the configuration, and the web configuration where it is named, and say so."""
-    read_config(options.config_file)
+    read_config(options.config_file, tolerate=None)
     if web := read_web(options.web_config_file):
         for sentence in warnings(web.current().config):
             print(f"{options.web_config_file}: warning: {sentence}")

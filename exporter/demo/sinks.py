@@ -3,6 +3,7 @@
 import contextlib
 import email.policy
 import json
+import logging
 from collections.abc import Callable
 from email.message import EmailMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -63,6 +64,7 @@ class MailSink:
         from aiosmtpd.smtp import AuthResult
 
         self.logins: list[tuple[bytes, bytes]] = []
+        logging.getLogger("mail.log").setLevel(logging.ERROR)  # at each login it warns of its own next version
 
         class Handler:
             async def handle_DATA(self, server: object, session: object, envelope: Any) -> str:  # noqa: N802

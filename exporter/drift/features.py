@@ -117,11 +117,18 @@ def _others(query: Query, light: tuple[float | None, float | None]) -> tuple[Any
     prediction = prediction_of(output) if output is not None else Prediction()
     answer = output.get("text") if isinstance(output, Mapping) else None
     return (
-        *prediction,
+        _predicted(output, prediction),
+        prediction.confidence,
         len(answer) if isinstance(answer, str) else None,
         len(value) if isinstance(value, str) and not is_redacted(value) else None,
         *light,
     )
+
+
+def _predicted(output: Any, prediction: Prediction) -> str | float | None:
+    """What was predicted: a number where the answer is one, as of a regression, which moves as numbers do."""
+    value = output.get("label") if isinstance(output, Mapping) else output
+    return value if type(value) is float or type(value) is int else prediction.label
 
 
 _NO_LIGHT = (None, None)

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from detectors import Query
 from detectors.drift.concept import PageHinkley
-from detectors.drift.predictions import LABEL_CHARACTERS, prediction_of
+from detectors.drift.predictions import label_text, prediction_of
 from detectors.kept import in_words
 
 #: predictions that wait for their truth, the oldest forgotten first; and those over which the accuracy is taken
@@ -50,11 +50,15 @@ class Feedback:
         predicted = self._waiting.pop(query_id, None)
         if predicted is None:
             return "unknown"
-        is_right = predicted == str(true_label)[:LABEL_CHARACTERS]
+        is_right = predicted == label_text(true_label)
         self._recent.append(is_right)
         self.test.add(not is_right)
         self.last = time
         return "joined"
+
+    def learn_anew(self) -> None:
+        """Forget how wrong the predictions usually are: they are those of another model now."""
+        self.test = PageHinkley()
 
     def dump(self) -> dict[str, Any]:
         """Everything, as plain values."""

@@ -7,6 +7,7 @@ decided by the times and numbers of the queries, so that a replay ends in the sa
 """
 
 import logging
+import threading
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -26,7 +27,7 @@ from exporter.drift.worker import Worker
 
 log = logging.getLogger(__name__)
 
-#: what became of windows that were full: tested; not tested, because too many waited; failed
+#: what became of windows that were full: tested; left out, because too many waited or the reference changed; failed
 WINDOW_RESULTS = ("tested", "skipped", "failed")
 
 
@@ -65,6 +66,8 @@ class DriftJudge:
         self._last: _Window | None = None
         self._waiting: _Window | None = None
         self._unreadable = False
+        #: held while the reference is replaced: what was found against another one is not told after that
+        self._replacing = threading.Lock()
         self._read_file()
 
     def _read_file(self) -> None:
@@ -101,7 +104,10 @@ class DriftJudge:
 
     @property
     def _reference(self) -> Reference | None:
-        return self._references.get(self._season) or self._references.get("")
+        return self._reference_of(self._season)
+
+    def _reference_of(self, season: str) -> Reference | None:
+        return self._references.get(season) or self._references.get("")
 
     @property
     def _wanted(self) -> tuple[int, float]:
@@ -165,12 +171,19 @@ class DriftJudge:
             self.windows["failed"] += 1
             raise
         else:
-            self.looked = Looked(verdict, window.time, reference.version, reference.source)
-            self.windows["tested"] += 1
-            self.worker.on_looked(self.name, self.looked)
+            self._tell(Looked(verdict, window.time, reference.version, reference.source), window.season, reference)
         finally:
             if self._waiting is window:
                 self._waiting = None
+
+    def _tell(self, looked: Looked, season: str, reference: Reference) -> None:
+        with self._replacing:
+            is_current = self._reference_of(season) is reference
+            if is_current:
+                self.looked = looked
+            self.windows["tested" if is_current else "skipped"] += 1
+        if is_current:
+            self.worker.on_looked(self.name, looked)
 
     def _sorted(self, season: str, reference: Reference) -> Sorted:
         """The reference made ready, once for all windows."""
@@ -205,13 +218,16 @@ class DriftJudge:
         """Make the last full window the reference of its season, under this version; False without a window."""
         if self._last is None:
             return False
-        self._references[self._last.season] = Reference(self._last.sample, "window", version)
-        self.looked = None
+        with self._replacing:
+            self._references[self._last.season] = Reference(self._last.sample, "window", version)
+            self.looked = self._waiting = None
         return True
 
     def begin_anew(self) -> bool:
         """Go back to the reference that is configured: read it again, or collect it anew. Always possible."""
-        self._references, self._rows, self._last, self.looked, self._unreadable = {}, None, None, None, False
+        with self._replacing:
+            self._references, self._rows, self._last, self.looked, self._unreadable = {}, None, None, None, False
+            self._waiting = None
         self._read_file()
         return True
 
@@ -225,6 +241,7 @@ class DriftJudge:
         """Everything that a restart continues, as plain values."""
         return {
             "seasons": self.config.season,
+            "version": self.config.reference.version,
             "season": self._season,
             "began": self._began,
             "now": self._now,
@@ -245,6 +262,9 @@ class DriftJudge:
             rows = Rows.load(state["rows"]) if state["rows"] else None
             looked, waiting = _looked(state["looked"]), _window(state["waiting"])
             season, began, now, seasons = state["season"], state["began"], state["now"], state["seasons"]
+        wanted = self.config.reference.version
+        if state.get("version", wanted) != wanted:
+            feedback.learn_anew()
         self.feedback = feedback
         fitting = {season: part for season, part in kept.items() if references.is_configured(part, self.config)}
         if len(fitting) < len(kept) or seasons != self.config.season:

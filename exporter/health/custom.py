@@ -1,8 +1,8 @@
 """Custom metrics: what senders count themselves, under `vedette_custom_…`, within bounds.
 
 A metric has one kind and one set of labels. The configuration declares them; where it declares none, the first sample
-of a name does. Counters and histograms continue over a restart; gauges are the largest that an instance pushed in the
-last five minutes. What nobody pushes for a day is forgotten.
+of a name does. All of them continue over a restart; a gauge is the largest that an instance pushed in the last five
+minutes. What nobody pushes for a day is forgotten.
 """
 
 import threading
@@ -128,23 +128,31 @@ class CustomMetrics:
     # -- over a restart, and on the page
 
     def dump(self) -> list[Any]:
-        """Counters and histograms."""
+        """All series."""
         with self._lock:
             return [
-                [name, self._declared[name], values, series.total, list(series.counts), series.seen]
+                [
+                    name,
+                    self._declared[name],
+                    values,
+                    series.total,
+                    list(series.counts),
+                    series.seen,
+                    series.gauge.dump(),
+                ]
                 for (name, values), series in self._series.items()
-                if self._declared[name].kind != "gauge"
             ]
 
     def load(self, state: Sequence[Any]) -> None:
         """Go on from a dump, where names stand for the same as then."""
         with self._lock:
-            for name, declared, values, total, counts, seen in state:
+            for name, declared, values, total, counts, seen, *gauge in state:  # a snapshot from before has no gauge
                 declaration = Declaration(declared[0], tuple(declared[1]), tuple(declared[2]), declared[3])
                 known = self._declared.setdefault(name, declaration) if self._is_open else self._declared.get(name)
                 if known is not None and known[:3] == declaration[:3]:
                     series = self._series[name, tuple(values)] = Series(len(declaration.buckets), seen)
                     series.total, series.counts = total, list(counts)
+                    series.gauge.load(gauge[0] if gauge else ())
 
     def count_anew(self) -> None:
         """Forget all series."""

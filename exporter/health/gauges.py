@@ -1,5 +1,8 @@
 """Gauges that senders push: the maximum over the instances that push them, gone five minutes after the last push."""
 
+from collections.abc import Sequence
+from typing import Any
+
 #: what is forgotten when nobody pushes it any more
 EXPIRY_SECONDS = 300.0
 #: instances of one gauge that are told apart; beyond it the one that was silent longest goes
@@ -27,3 +30,11 @@ class PushedGauge:
         if not self._values:
             return None
         return max((value for value, at in self._values.values() if now - at <= EXPIRY_SECONDS), default=None)
+
+    def dump(self) -> list[Any]:
+        """What each instance last pushed, as plain values."""
+        return [[instance, value, at] for instance, (value, at) in self._values.items()]
+
+    def load(self, state: Sequence[Any]) -> None:
+        """Go on from a dump."""
+        self._values = {instance: (value, at) for instance, value, at in state}

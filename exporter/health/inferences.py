@@ -98,7 +98,6 @@ class Inferences:
         self._new_latencies: deque[float] = deque(maxlen=NEW_LATENCIES)
         self.count_anew()
         if previous is not None:
-            self.gauges, self.last_sample = previous.gauges, previous.last_sample
             self.busiest, self.dearest = previous.busiest, previous.dearest
             self.load(previous.dump())
 
@@ -157,7 +156,7 @@ class Inferences:
             if query.tokens is not None:
                 self.input_tokens += query.tokens.get("input", 0)
                 self.output_tokens += query.tokens.get("output", 0)
-            if query.metadata and (waited := _first_token(query)) is not None:
+            if query.metadata and (waited := first_token_of(query)) is not None:
                 self.first_tokens.observe(waited)
         self._charge(queries, now)
 
@@ -297,12 +296,14 @@ class Inferences:
         self._new_latencies.clear()
 
     def dump(self) -> dict[str, Any]:
-        """The counts. Sums as texts: they may be larger than the numbers that can be stored."""
+        """The counts and gauges. Sums as texts: they may be larger than the numbers that can be stored."""
         return {
             **{name: str(getattr(self, name)) for name in _SUMS},
             "durations": self.durations.dump(),
             "first_tokens": self.first_tokens.dump(),
             **{name: dict(getattr(self, name)) for name in _BY_WORD},
+            "gauges": {name: gauge.dump() for name, gauge in self.gauges.items()},
+            "last_sample": self.last_sample,
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
@@ -312,6 +313,9 @@ class Inferences:
         self.durations, self.first_tokens = (Durations(**state[name]) for name in ("durations", "first_tokens"))
         for name in _BY_WORD:
             setattr(self, name, {**getattr(self, name), **state[name]})
+        for name, kept in state.get("gauges", {}).items():  # a snapshot from before has none
+            self.gauges[name].load(kept)
+        self.last_sample = state.get("last_sample", self.last_sample)
         self._told = self._sums()
         self._new_latencies.clear()
 
@@ -360,7 +364,7 @@ class Measured:
 
 def _of_query(query: Query) -> Measured:
     latency = query.latency_seconds
-    waited = _first_token(query) if query.metadata else None
+    waited = first_token_of(query) if query.metadata else None
     return Measured(latency, query.error, query.tokens, query.cost_dollars, waited, latency, query.client)
 
 
@@ -373,7 +377,7 @@ def _said(query: Query) -> int:
         said |= TOKENS
     if query.cost_dollars is not None:
         said |= COST
-    if query.metadata and _first_token(query) is not None:
+    if query.metadata and first_token_of(query) is not None:
         said |= FIRST_TOKEN
     return said
 
@@ -387,7 +391,7 @@ def _of_sample(sample: Sample) -> Measured:
     return Measured(latency, sample.error, tokens, sample.cost_dollars, waited, gpu_seconds, sample.client)
 
 
-def _first_token(query: Query) -> float | None:
+def first_token_of(query: Query) -> float | None:
     """Seconds to the first token, from the attribute `time_to_first_token_seconds`; None where it is no such number."""
     value = query.metadata.get("time_to_first_token_seconds")
     return float(value) if isinstance(value, (int, float)) and 0 <= value < MOST else None

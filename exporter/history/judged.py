@@ -7,7 +7,7 @@ from itertools import compress
 import numpy as np
 
 from detectors import Query
-from exporter.health.inferences import Inferences
+from exporter.health.inferences import Inferences, first_token_of
 from exporter.history.evidence import Evidence, content_of, error_of
 from exporter.history.recorder import Recorder
 from exporter.history.rows import Finding, FlaggedQuery, InferenceSample
@@ -125,7 +125,7 @@ def _inference(
 ) -> Callable[[], InferenceSample]:
     """What makes the row, and does not hold the query."""
     name, client, latency, error = query.id, query.client, query.latency_seconds, query.error
-    tokens = query.tokens or {}
+    tokens, waited = query.tokens or {}, first_token_of(query)
 
     def make() -> InferenceSample:
         return InferenceSample(
@@ -134,6 +134,7 @@ def _inference(
             request_id=None if name is None else str(name)[:256],
             client=None if client is None else label_value(shown(client)),
             latency_seconds=latency,
+            first_token_seconds=waited,
             error=error_of(error, evidence) if error else None,
             tokens_input=tokens.get("input"),
             tokens_output=tokens.get("output"),

@@ -11,12 +11,14 @@ import msgspec
 from sqlalchemy import ColumnElement, Select, false, select, tuple_
 
 from exporter.history.database import Database
-from exporter.history.minutes import Sums
+from exporter.history.minutes import SECONDS, Sums
 from exporter.history.rows import ROWS, Kind, RollUp, Row
 from exporter.history.schema import TABLES
 
 #: rows that a cursor of the server hands over at a time
 FETCH = 500
+#: a minute is written so many seconds after its end at the latest, as a rule
+LATE_SECONDS = 5
 
 
 class Asked(NamedTuple):
@@ -124,14 +126,25 @@ class Window(Sums):
         return total / count if count else None
 
 
-def windows(database: Database, asked: Asked, seconds: float) -> list[Window]:
-    """The minutes added up into windows of a length, in order of time; windows without a query are left out."""
+def windows(database: Database, asked: Asked, seconds: float, now: float = math.inf) -> list[Window]:
+    """The minutes added up into windows of a length, in order of time; windows without a query are left out.
+
+    The first one is whole, though it may begin before what was asked for. One that is not over by now is as long as its
+    minutes that are.
+    """
     found: dict[float, Window] = {}
-    for kept in stream(database, "rollups", asked):
+    for kept in stream(database, "rollups", asked._replace(since=asked.since // seconds * seconds)):
         assert isinstance(kept.row, RollUp)
         start = kept.row.time // seconds * seconds
-        found.setdefault(start, Window(start, seconds)).add(kept.row)
+        found.setdefault(start, Window(start, _length(start, seconds, now))).add(kept.row)
     return [found[start] for start in sorted(found)]
+
+
+def _length(start: float, seconds: float, now: float) -> float:
+    """How long a window is by now: a whole number of minutes, one at least."""
+    if now >= start + seconds + LATE_SECONDS:
+        return seconds
+    return max((now - LATE_SECONDS) // SECONDS * SECONDS - start, SECONDS)
 
 
 def rolled_up(database: Database, since: float) -> set[tuple[str, float]]:

@@ -15,8 +15,9 @@ from exporter.health.exposition import top as of_top_clients
 from exporter.health.inferences import Durations
 from exporter.labels import label_value
 from exporter.metrics.page import Block, Line, le_values
-from exporter.models import ERROR_REASONS, SKIP_REASONS, Tally, WatchedModel
+from exporter.tally import ERROR_REASONS, SKIP_REASONS, Tally
 from exporter.unweighed import CLIENTS
+from exporter.watched_model import WatchedModel
 
 LEVELS = ("warning", "critical")
 log = logging.getLogger(__name__)

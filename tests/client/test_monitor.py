@@ -179,6 +179,27 @@ def test_async_functions_and_streams_are_watched_too(client, reported) -> None:
     assert [query["output"]["text"] for query in reported("/queries")] == ["A", "B", "cd"]
 
 
+def test_a_plain_function_around_an_async_one_is_watched_until_it_is_awaited(client, reported) -> None:
+    async def fetch(word: str) -> str:
+        await asyncio.sleep(0)
+        if word == "bad":
+            raise RuntimeError(word)
+        return word.upper()
+
+    class Model:
+        async def __call__(self, word: str) -> str:
+            return await fetch(word)
+
+    around = monitor("m", client=client, inputs=True, outputs=True)(lambda word: fetch(word))
+    model = monitor("m", client=client, inputs=True, outputs=True)(Model())
+    assert asyncio.run(around("good")) == "GOOD"
+    with pytest.raises(RuntimeError):
+        asyncio.run(model("bad"))
+    good, bad = reported("/queries")
+    assert good["output"] == {"text": "GOOD"}
+    assert bad["error"] == "RuntimeError"
+
+
 def test_an_async_call_that_is_cancelled_is_no_failure_of_the_model(client, reported) -> None:
     @monitor("m", client=client)
     async def wait() -> None:

@@ -44,6 +44,7 @@ from exporter.sources.detect import DetectIntake
 from exporter.sources.duplicates import Duplicates
 from exporter.sources.push import PushIntake
 from exporter.sources.samples import SampleIntake, joined, room_in
+from tests.exporter.answers import check_requests
 from tests.exporter.history.postgres import NotToBeHad, Postgres
 
 ROOT = Path(__file__).parents[2]
@@ -246,6 +247,7 @@ def session() -> requests.Session:
     """HTTP without proxies, which waits for a server that is just starting."""
     made = requests.Session()
     made.trust_env = False
+    made.hooks["response"].append(check_requests)
     retry = urllib3.Retry(total=None, connect=40, read=0, redirect=0, status=0, other=0, backoff_factor=0.01)
     retry.DEFAULT_BACKOFF_MAX = retry.backoff_max = 0.2
     made.mount("http://", requests.adapters.HTTPAdapter(max_retries=retry))

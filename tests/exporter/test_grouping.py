@@ -9,7 +9,8 @@ from detectors import Query
 from exporter.config import Config, Model
 from exporter.delivery import CANARY, Delivery, Outcome
 from exporter.grouping import by_model
-from exporter.models import Models, WatchedModel
+from exporter.models import Models
+from exporter.watched_model import WatchedModel
 
 Build = Callable[..., Config]
 

@@ -12,7 +12,9 @@ from detectors import Detector, Query
 from exporter.config import Config, DetectorConfig
 from exporter.delivery import Outcome
 from exporter.judging import judge
-from exporter.models import Models, Tally, WatchedModel
+from exporter.models import Models
+from exporter.tally import Tally
+from exporter.watched_model import WatchedModel
 from tests.exporter.conftest import CONFIDENCE, SURE, UNSURE, LengthDetector
 
 Build = Callable[..., Config]

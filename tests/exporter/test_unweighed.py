@@ -7,8 +7,9 @@ import pytest
 
 from detectors import Query
 from exporter.config import Config
-from exporter.models import Models, WatchedModel
+from exporter.models import Models
 from exporter.unweighed import CLIENTS, PART, Unweighed, weigh
+from exporter.watched_model import WatchedModel
 from tests.exporter.conftest import CONFIDENCE, SURE, UNSURE
 from tests.exporter.metrics.conftest import to_query
 from tests.exporter.traffic import WARM_UP, natural, repeats

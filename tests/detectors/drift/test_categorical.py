@@ -48,6 +48,12 @@ def test_a_category_that_was_never_there_is_drift():
     assert chi_square_p(counted(before, after)) < 1e-20
 
 
+def test_rare_words_are_counted_apart_from_rare_numbers_where_both_are_enough():
+    numbers, words = np.arange(20.0), np.arange(30.0) + 1j
+    assert counted(numbers, words).tolist() == [[20, 0], [0, 30]]
+    assert counted(numbers, words[:9]).tolist() == [[20], [9]]
+
+
 def test_without_drift_one_test_in_a_hundred_is_below_a_hundredth():
     random = np.random.default_rng(3)
     found = [chi_square_p(counted(*random.geometric(0.3, (2, 400)).astype(float))) < 0.01 for _ in range(2000)]

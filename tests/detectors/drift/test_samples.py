@@ -66,6 +66,31 @@ def test_a_column_of_numbers_that_becomes_one_of_texts_is_drift():
     assert found.p < 1e-20
 
 
+def test_many_numbers_that_become_as_many_texts_are_drift_and_so_is_the_way_back():
+    random = np.random.default_rng(4)
+    before, after = random.standard_normal(1000), random.integers(0, 2**32, 1000)
+    for pair in ((sample(True, a=before), sample(False, a=after)), (sample(False, a=after), sample(True, a=before))):
+        [found] = compare(*pair)
+        assert decide([found], 0.001).severity
+
+
+def test_a_missing_value_is_not_taken_for_a_number_of_the_same_code():
+    before, after = np.where(np.arange(600) % 2, 1.0, -1.0), np.where(np.arange(600) % 2, 1.0, np.nan)
+    [found] = compare(sample(a=before), sample(a=after))
+    assert decide([found], 0.001).severity
+
+
+@pytest.mark.parametrize("after", [np.zeros((300, 8)), np.zeros((0, 0)), np.zeros((150, 16))])
+def test_vectors_of_another_length_and_rows_that_lose_theirs_are_drift(after):
+    before = np.random.default_rng(5).standard_normal((300, 16))
+    rows = np.zeros((300, 1))
+    [_, found] = compare(sample(a=rows[:, 0], vectors=before), sample(a=rows[:, 0], vectors=after))
+    assert found.feature == EMBEDDING
+    assert decide([found], 0.001).severity
+    [_, found] = compare(sample(a=rows[:, 0], vectors=after), sample(a=rows[:, 0], vectors=before))
+    assert decide([found], 0.001).severity
+
+
 def test_vectors_are_one_feature_more_and_need_twice_the_minimum():
     random = np.random.default_rng(4)
     vectors = random.standard_normal((2, 2 * MINIMUM, 8))
@@ -75,8 +100,6 @@ def test_vectors_are_one_feature_more_and_need_twice_the_minimum():
     assert found.feature == EMBEDDING
     assert set(found.scores) == {"ks", "psi", "wasserstein"}
     assert compare(before, short) == []
-    other = Sorted(Sample(**empty, vectors=vectors[1][:, :4]))
-    assert compare(before, other) == []
 
 
 @given(st.integers(0, 1000))

@@ -58,6 +58,14 @@ def test_a_row_that_was_torn_costs_only_itself(tmp_path: Path) -> None:
     assert [one.time for one in files.read("load")["s"]] == [0, 300, 600, 1200, 1500]
 
 
+def test_a_row_that_is_damaged_costs_only_itself(tmp_path: Path) -> None:
+    files, course = CourseFiles(tmp_path), Course()
+    files.append("load", taken(course, 21), {"s": course})
+    [path] = tmp_path.iterdir()
+    path.write_bytes(b"\xff" + path.read_bytes()[1:])
+    assert len(files.read("load")["s"]) == 3
+
+
 def test_a_file_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "COURSE_POINTS", 5)
     files, course = CourseFiles(tmp_path), Course()

@@ -35,6 +35,18 @@ def test_events_outlast_a_restart_and_old_ones_are_let_go(tmp_path: Path) -> Non
     assert [event.kind for event in Events(path).all()] == ["new"]
 
 
+@pytest.mark.parametrize("damaged", [b"", b"\0", b'[{"kind": 1}]', b'[{"kind": "\xff"}]'])
+def test_a_damaged_file_keeps_nobody_from_starting(
+    damaged: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "events.json"
+    path.write_bytes(damaged)
+    events = Events(path)
+    assert "the events that were told are lost" in caplog.text
+    events.add(Event("new", 100.0, 200.0))
+    assert [event.kind for event in Events(path).all()] == ["new"]
+
+
 def test_what_was_told_stays_known_over_any_number_of_tellings(tmp_path: Path) -> None:
     events = Events(tmp_path / "events.json")
     told_of = [Event("deployment", 60.0 * number, 60.0 * number + 30) for number in range(3)]

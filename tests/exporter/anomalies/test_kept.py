@@ -106,7 +106,10 @@ def test_a_version_that_was_gone_back_to_is_the_current_one_until_another_is_sav
     assert (current.version, kept.chosen(QUERY.name)) == ("v3", None)
 
 
-@pytest.mark.parametrize("written", [b"", b"{}", b'{"version": "../v1", "at": 1}', b'{"version": "v9", "at": 1}'])
+@pytest.mark.parametrize(
+    "written",
+    [b"", b"{}", b'{"version": "\xff"}', b'{"version": "../v1", "at": 1}', b'{"version": "v9", "at": 1}'],
+)
 def test_a_choice_that_cannot_be_used_leaves_the_newest_one(tmp_path: Path, written: bytes) -> None:
     kept = Kept(tmp_path, 3)
     kept.save(QUERY, trained("v1"))

@@ -61,6 +61,16 @@ def test_a_line_that_was_torn_costs_only_itself(tmp_path: Path) -> None:
     AnomalyLog(path).put(anomaly("1"))
     with path.open("ab") as file:
         file.write(b'{"id": "2", "ti')
+    log = AnomalyLog(path)
+    assert [one.id for one in log.newest_first()] == ["1"]
+    log.put(anomaly("3"))  # not behind the rest of the line
+    assert [one.id for one in AnomalyLog(path).newest_first()] == ["1", "3"]
+
+
+def test_a_damaged_line_keeps_nobody_from_starting(tmp_path: Path) -> None:
+    path = tmp_path / "anomalies.ndjson"
+    AnomalyLog(path).put(anomaly("1"))
+    path.write_bytes(b'{"id": "\xff"}\n' + b"[" * 100_000 + b"\n" + path.read_bytes())
     assert [one.id for one in AnomalyLog(path).newest_first()] == ["1"]
 
 

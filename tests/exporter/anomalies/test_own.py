@@ -60,6 +60,20 @@ def test_a_counter_that_fell_and_a_minute_that_was_missed_give_no_point() -> Non
     assert values(source, "vedette_queries") == [[1.0, 1.0, 1.0]]
 
 
+def test_a_clock_that_is_set_back_takes_the_points_ahead_of_it_along(tmp_path: Path) -> None:
+    counted, path = Counted(), tmp_path / "own.msgpack"
+    source = OwnSource(counted, path)
+    for minute in (0, 1, 2, 3, 62, 63, 64, 5, 6, 7):
+        counted.queries["chat"] += 60
+        source.sample(NOW + minute * STEP)
+    source.save()
+    [points] = [points for _, points in source.range("vedette_queries", 0, NOW * 2, STEP, "").values()]
+    assert ((points.times - NOW) / STEP).tolist() == [1, 2, 3, 6, 7]
+    again = OwnSource(counted, path)
+    again.sample(NOW + 5 * STEP)
+    assert len(values(again, "vedette_queries")[0]) == 3
+
+
 def test_a_restart_knows_the_points(tmp_path: Path) -> None:
     counted, path = Counted(), tmp_path / "state" / "own.msgpack"
     source = OwnSource(counted, path)
@@ -68,8 +82,9 @@ def test_a_restart_knows_the_points(tmp_path: Path) -> None:
         source.sample(NOW + minute * STEP)
     source.save()
     assert values(OwnSource(counted, path), "vedette_queries") == [[1.0, 1.0]]
-    path.write_bytes(b"broken")
-    assert values(OwnSource(counted, path), "vedette_queries") == []
+    for damaged in (b"broken", b"", b"\x81\xa2\xff\xfe\x80"):
+        path.write_bytes(damaged)
+        assert values(OwnSource(counted, path), "vedette_queries") == []
 
 
 def test_one_line_of_configuration_learns_and_judges_without_a_prometheus(tmp_path: Path) -> None:

@@ -168,6 +168,7 @@ def test_after_the_last_attempt_the_server_has_the_word(server: Server, client: 
         (400, failure("invalid parameter"), "expression", "cpu: invalid parameter"),
         (422, failure("many-to-many matching not allowed"), "expression", "cpu: many-to-many matching not allowed"),
         (401, b"go away", "unreachable", "cpu: status 401 without an answer of Prometheus"),
+        (200, matrix("1", "one"), "unreachable", "does not speak Prometheus: could not convert string to float: 'one'"),
         (200, b"<html>", "unreachable", "cpu: status 200 without an answer of Prometheus"),
         (200, success("scalar", []), "expression", "cpu: expected series, the expression gives a scalar"),
         (200, success("matrix", [7]), "unreachable", "does not speak Prometheus"),
@@ -201,7 +202,26 @@ def test_nobody_there_and_a_secret_that_is_missing_say_so(client: Callable[..., 
         client(url="http://127.0.0.1:9", retries=0).range("cpu", 60, 60, 60, "cpu")
     with pytest.raises(ReadError, match="no-token: No such file or directory"):
         client(credentials_file=str(tmp_path / "no-token"), retries=0).range("cpu", 60, 60, 60, "cpu")
+    with pytest.raises(ReadError, match="invalid path: /no-such-authority"):
+        client(url="https://127.0.0.1:9", ca_file="/no-such-authority", retries=0).range("cpu", 60, 60, 60, "cpu")
     assert not client(url="http://127.0.0.1:9").is_well()
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        (b"\xff\xfe", "token: not UTF-8"),
+        ("t\u20acken".encode(), "token: expected a token of printable ASCII characters"),
+        (b"two\nlines", "token: expected a token of printable ASCII characters"),
+        (b"", "token: expected a token of printable ASCII characters"),
+    ],
+)
+def test_a_token_that_cannot_be_sent_says_so(
+    client: Callable[..., Prometheus], tmp_path: Path, content: bytes, text: str
+) -> None:
+    (tmp_path / "token").write_bytes(content)
+    with pytest.raises(ReadError, match=text):
+        client(credentials_file=str(tmp_path / "token"), retries=0).range("cpu", 60, 60, 60, "cpu")
 
 
 # -- before anything is read

@@ -4,9 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
-from exporter.anomalies.blocks import ReadError
+from exporter.anomalies.anomaly import Anomaly
+from exporter.anomalies.blocks import ReadError, series_id
 from exporter.anomalies.events import Event
 from exporter.anomalies.service import AnomalyService
 from exporter.config.anomalies import AnomalyQuery, Context, LearnedNormal, PrometheusServer, Training
@@ -103,6 +105,47 @@ def test_an_hour_without_prometheus_is_caught_up_with_and_alarms_nobody(
     assert len(watched.queries["load"].series[series].course) > 10
 
 
+def test_an_incident_that_people_were_told_of_goes_on_over_an_outage(
+    service: Build, recorded: Recorded, clock: Clock
+) -> None:
+    for name, begin in (("load", NOW + 600), ("other", NOW + DAY)):
+        recorded.add(name, with_load(begin, NOW + 5400), instance="a")
+    watched = service(*(AnomalyQuery(name=name, expr=name, min_deviation=5, group="box") for name in recorded.series))
+    while watched.train_due(clock.now):
+        pass
+    run(watched, clock, 20)
+    begun = [(one.id, one.time) for one in watched.log.lasting()]
+    assert [time for _, time in begun] == [NOW + 600] * 2  # of the series, and of its group
+    recorded.broken = ReadError("unreachable", "it is down")
+    run(watched, clock, 20)
+    recorded.broken = None
+    for _ in range(10):
+        run(watched, clock, 1)
+        assert [(one.id, one.time) for one in watched.log.lasting()] == begun
+    run(watched, clock, 70)
+    assert [(one.id, one.live) for one in watched.log.newest_first()] == [(identifier, True) for identifier, _ in begun]
+    assert watched.log.lasting() == []
+
+
+def test_an_incident_that_people_were_told_of_goes_on_over_a_restart_that_took_long(
+    service: Build, recorded: Recorded, clock: Clock
+) -> None:
+    recorded.add("load", with_load(NOW + 600, NOW + 5400))
+    watched = service(LOAD)
+    watched.train_due(clock.now)
+    run(watched, clock, 20)
+    assert watched.stop(1.0)
+    clock.now += 1200
+    again = service(LOAD)
+    again.restore()
+    for _ in range(10):
+        run(again, clock, 1)
+        assert [one.time for one in again.log.lasting()] == [NOW + 600]
+    run(again, clock, 70)
+    [found] = again.log.newest_first()
+    assert (found.time, found.live, found.ended_at is None) == (NOW + 600, True, False)
+
+
 def test_while_the_server_is_away_it_is_asked_once_a_round(service: Build, recorded: Recorded, clock: Clock) -> None:
     names = ("one", "two", "three")
     for name in names:
@@ -178,6 +221,18 @@ def test_a_query_that_fails_says_so_and_the_others_go_on(service: Build, recorde
     assert watched.queries["load"].is_ready
     clock.now += 61
     assert watched.train_due(clock.now) == "short"
+
+
+def test_a_fault_of_ours_with_one_query_is_counted_and_the_others_go_on(
+    service: Build, recorded: Recorded, clock: Clock
+) -> None:
+    recorded.add("load", daily)
+    watched = service(AnomalyQuery(name="cursed", expr="cursed"), LOAD)  # there is no `cursed`: a KeyError
+    learned = [watched.train_due(clock.now) for _ in range(3)]
+    assert learned == ["cursed", "load", None]
+    assert watched.queries["load"].is_ready
+    assert ({"query": "cursed", "reason": "internal"}, 1) in exposed(watched)["vedette_anomaly_read_errors_total"]
+    assert str(watched.queries["cursed"].error) == "cursed: a fault of ours, see the log: KeyError('cursed')"
 
 
 def test_no_baseline_is_swapped_while_an_incident_lasts(service: Build, recorded: Recorded, clock: Clock) -> None:
@@ -357,10 +412,68 @@ def test_members_that_are_odd_only_together_are_found_and_named(
     assert found.time >= NOW + 600
     assert len(found.explanation["members"]) == 2
     assert found.explanation["sentence"].endswith("do not go together as they did")
+
+
+def together(watched: AnomalyService, clock: Clock) -> Anomaly:
+    """The incident of a group of which one member is odd."""
+    while watched.train_due(clock.now):
+        pass
+    run(watched, clock, 20)
+    [found] = watched.log.lasting("group:box")
+    return found
+
+
+def test_the_incident_of_a_group_goes_on_over_a_restart(service: Build, recorded: Recorded, clock: Clock) -> None:
+    for name, begin in (("load", NOW + 600), ("other", NOW + DAY)):
+        recorded.add(name, with_load(begin, NOW + 5400), instance="a")
+    queries = [AnomalyQuery(name=name, expr=name, min_deviation=5, group="box") for name in recorded.series]
+    first = service(*queries)
+    begun = together(first, clock)
     again = service(*queries)
     again.restore()
-    [ended] = again.log.newest_first()
-    assert ended.ended_at == ended.worst_at
+    run(again, clock, 10)
+    assert [one.id for one in again.log.lasting("group:box")] == [begun.id]
+    assert exposed(again)["vedette_group_anomaly_incidents_open"] == [({"group": "box"}, 1)]
+    run(again, clock, 80)
+    [found] = [one for one in again.log.newest_first() if one.metric == "group:box"]
+    assert (found.id, found.time) == (begun.id, begun.time)
+    assert found.ended_at is not None
+
+
+def test_what_people_said_is_no_incident_of_a_group_stays_none_over_a_restart(
+    service: Build, recorded: Recorded, clock: Clock
+) -> None:
+    for name, begin in (("load", NOW + 600), ("other", NOW + DAY)):
+        recorded.add(name, with_load(begin, NOW + 5400), instance="a")
+    queries = [AnomalyQuery(name=name, expr=name, min_deviation=5, group="box") for name in recorded.series]
+    first = service(*queries)
+    begun = together(first, clock)
+    first.confirm(begun.id, False, "me")
+    ended = first.log.get(begun.id)
+    assert ended is not None
+    assert (ended.ended_at, ended.confirmed) == (NOW + 19 * STEP, False)
+    again = service(*queries)
+    again.restore()
+    run(again, clock, 90)
+    [found] = [one for one in again.log.newest_first() if one.metric == "group:box"]
+    assert (found.id, found.ended_at, found.dismissed) == (begun.id, ended.ended_at, False)
+
+
+def test_the_incident_of_a_group_whose_place_does_not_come_back_ends(
+    service: Build, recorded: Recorded, clock: Clock
+) -> None:
+    for name, begin in (("load", NOW + 600), ("other", NOW + DAY)):
+        recorded.add(name, with_load(begin, NOW + 5400), instance="a")
+        recorded.add(name, daily, instance="b")
+    queries = [AnomalyQuery(name=name, expr=name, min_deviation=5, group="box") for name in recorded.series]
+    begun = together(service(*queries), clock)
+    recorded.absent[series_id({"instance": "a"})] = (clock.now, NOW + DAY)
+    again = service(*queries)
+    again.restore()
+    run(again, clock, 10)
+    found = again.log.get(begun.id)
+    assert found is not None
+    assert found.ended_at is not None
 
 
 def test_a_version_that_was_gone_back_to_holds_until_the_next_night(
@@ -467,3 +580,119 @@ def test_an_expression_that_cannot_be_learned_is_an_error_of_its_query_alone(tmp
     assert errors == {("total", "expression"): 1, ("answer", "expression"): 1}
     assert str(watched.queries["total"].error).startswith("total: not PromQL: ")
     assert not watched.queries["answer"].is_warming_up
+
+
+def test_a_reload_ends_the_incidents_of_queries_that_are_gone_or_others_now(
+    service: Build, recorded: Recorded, clock: Clock
+) -> None:
+    names = ("gone", "other", "same")
+    for name in names:
+        recorded.add(name, with_load(NOW + 600, NOW + 7200))
+    queries = [AnomalyQuery(name=name, expr=name, min_deviation=5) for name in names]
+    watched = service(*queries)
+    while watched.train_due(clock.now):
+        pass
+    run(watched, clock, 20)
+    assert len(watched.log.lasting()) == 3
+    other = msgspec.structs.replace(queries[1], min_deviation=6)
+    watched.configure(msgspec.structs.replace(watched.config, queries=(other, queries[2])))
+    assert [one.metric for one in watched.log.lasting()] == ["same"]
+    assert {one.ended_at for one in watched.log.newest_first() if one.metric != "same"} == {NOW + 19 * STEP}
+
+
+def test_a_reload_keeps_what_groups_know_and_ends_groups_that_are_gone(
+    service: Build, recorded: Recorded, clock: Clock
+) -> None:
+    for name, begin in (("load", NOW + 600), ("other", NOW + DAY)):
+        recorded.add(name, with_load(begin, NOW + 7200), instance="a")
+    queries = [AnomalyQuery(name=name, expr=name, min_deviation=5, group="box") for name in recorded.series]
+    watched = service(*queries)
+    while watched.train_due(clock.now):
+        pass
+    run(watched, clock, 20)
+    [begun] = watched.log.lasting("group:box")
+    watched.configure(msgspec.structs.replace(watched.config, history_step=600.0))
+    run(watched, clock, 5)
+    assert [one.id for one in watched.log.lasting("group:box")] == [begun.id]
+    alone = tuple(msgspec.structs.replace(query, group=None) for query in queries)
+    watched.configure(msgspec.structs.replace(watched.config, queries=alone))
+    [ended] = [one for one in watched.log.newest_first() if one.metric == "group:box"]
+    assert (ended.id, ended.ended_at) == (begun.id, NOW + 24 * STEP)
+
+
+def test_a_query_that_was_mended_does_not_wait_for_what_was_wrong_with_it(
+    service: Build, recorded: Recorded, clock: Clock
+) -> None:
+    recorded.add("load", daily)
+    watched = service(LOAD)
+    recorded.broken = ReadError("expression", "load: it is no expression")
+    for _ in range(60):
+        watched.train_due(clock.now)
+        clock.now += 600
+    recorded.broken = None
+    assert watched.train_due(clock.now) is None
+    watched.configure(msgspec.structs.replace(watched.config, queries=(msgspec.structs.replace(LOAD, min_points=99),)))
+    assert watched.train_due(clock.now) == "load"
+    assert watched.queries["load"].is_ready
+
+
+def test_after_the_clock_was_set_back_an_hour_it_goes_on_at_once(
+    service: Build, recorded: Recorded, clock: Clock
+) -> None:
+    recorded.add("load", with_load(NOW + 2400, NOW + 4200))
+    watched = service(LOAD)
+    watched.train_due(clock.now)
+    run(watched, clock, 10)
+    recorded.gone.append((clock.now, NOW + DAY))  # the clock is ahead of what the server has
+    clock.now += 3600
+    run(watched, clock, 10)
+    recorded.gone.clear()
+    clock.now -= 3600
+    run(watched, clock, 50)
+    [found] = watched.log.newest_first()
+    assert (found.time, found.live) == (NOW + 2400, True)
+
+
+def test_a_clock_far_behind_the_points_shows_none_of_them_as_fresh(
+    service: Build, recorded: Recorded, clock: Clock
+) -> None:
+    recorded.add("load", daily)
+    watched = service(LOAD)
+    watched.train_due(clock.now)
+    run(watched, clock, 10)
+    clock.now -= 3600
+    run(watched, clock, 10)
+    assert "vedette_anomaly_score" not in exposed(watched)
+    run(watched, clock, 55)
+    assert "vedette_anomaly_score" in exposed(watched)
+    assert watched.log.newest_first() == []
+
+
+def test_a_restart_under_a_clock_that_was_set_back_reads_on_at_once(
+    service: Build, recorded: Recorded, clock: Clock
+) -> None:
+    recorded.add("load", daily)
+    clock.now += 3600
+    watched = service(LOAD)
+    watched.train_due(clock.now)
+    run(watched, clock, 10)
+    assert watched.stop(1.0)
+    clock.now = NOW
+    again = service(LOAD)
+    again.restore()
+    run(again, clock, 3)
+    assert exposed(again)["vedette_anomaly_last_point_timestamp_seconds"] == [({"query": "load"}, NOW + 120)]
+    assert "vedette_anomaly_score" in exposed(again)
+
+
+def test_the_incident_of_a_group_goes_on_when_a_member_goes(service: Build, recorded: Recorded, clock: Clock) -> None:
+    for name, begin in (("load", NOW + 600), ("other", NOW + DAY), ("third", NOW + DAY)):
+        recorded.add(name, with_load(begin, NOW + 9000), instance="a")
+    watched = service(*(AnomalyQuery(name=name, expr=name, min_deviation=5, group="box") for name in recorded.series))
+    begun = together(watched, clock)
+    recorded.add("third", daily, instance="b")
+    del recorded.series["third"][series_id({"instance": "a"})]
+    assert watched.train("third")
+    watched.train_due(clock.now)
+    run(watched, clock, 10)
+    assert [one.id for one in watched.log.lasting("group:box")] == [begun.id]

@@ -14,6 +14,7 @@ from exporter.api.asked import answer_unavailable
 from exporter.config import Config, History, Storage
 from exporter.history.alertmanager import Alertmanager
 from exporter.history.recorder import Recorder
+from tests.exporter.answers import check_httpx
 from tests.exporter.history.postgres import Postgres
 
 
@@ -32,6 +33,7 @@ class Api:
 
         self._app = build(None, "/metrics", add_routes=add)
         self.http = TestClient(self._as_somebody, raise_server_exceptions=False)
+        self.http.event_hooks["response"].append(check_httpx)
 
     async def _as_somebody(self, scope: Any, receive: Any, send: Any) -> None:
         async def as_uvicorn_does() -> Any:

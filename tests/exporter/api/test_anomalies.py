@@ -19,6 +19,7 @@ from exporter.config import Config, Storage
 from exporter.config.anomalies import AnomalyQuery, Context, LearnedNormal, PrometheusServer
 from exporter.history.recorder import Recorder
 from tests.exporter.anomalies.conftest import NOW, Recorded, daily, run
+from tests.exporter.answers import check_httpx
 from tests.exporter.api.test_models import Registry
 from tests.exporter.conftest import Clock
 
@@ -49,6 +50,7 @@ def client(service: AnomalyService) -> Iterator[TestClient]:
     app.include_router(router(service))
     models.add(app, Registry(), lambda: baselines(service))
     with TestClient(app) as open_client:
+        open_client.event_hooks["response"].append(check_httpx)
         yield open_client
 
 
@@ -295,3 +297,27 @@ def test_a_step_is_a_duration_or_seconds(client: TestClient) -> None:
     assert answers[0]["step"] == 600
     for wrong in ("soon", "0", "-5m", "inf", ""):
         assert client.get(f"/api/v1/metrics/load/data?step={wrong}").status_code == 422
+
+
+@pytest.mark.parametrize("slash", ["/", "%2F"])
+def test_a_name_may_hold_a_slash(tmp_path: Path, slash: str) -> None:
+    clock, recorded = Clock(NOW), Recorded()
+    recorded.add("load", values)
+    query = AnomalyQuery(name="team/load", expr="load", min_deviation=5)
+    config = LearnedNormal(prometheus=PrometheusServer(url="http://p"), queries=(query,))
+    service = AnomalyService(config, tmp_path, source=recorded, clock=clock)
+    service.train_due(clock.now)
+    run(service, clock, 20)
+    [found] = service.log.lasting()
+    app = FastAPI()
+    app.include_router(router(service))
+    with TestClient(app) as client:
+        identifier = found.id.replace("/", slash)
+        assert client.get(f"/api/v1/anomalies/{identifier}").json()["id"] == found.id
+        said = client.post(f"/api/v1/anomalies/{identifier}/confirm", params={"confirmed": True})
+        assert said.json()["confirmed"] is True
+        assert client.get(f"/api/v1/metrics/team{slash}load/data").json()["metric_name"] == "team/load"
+        assert client.post(f"/api/v1/models/team{slash}load/train").json()["id"] == "team/load"
+        [version] = service.versions("team/load")
+        assert client.post(f"/api/v1/models/team{slash}load/rollback?version={version}").json()["version"] == version
+        assert client.get("/api/v1/anomalies/stats/summary").json()["total_anomalies"] == 1

@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import jsonschema
 import msgspec
 import pytest
 
 from exporter.access.scopes import ROUTES
+from exporter.api.answers import ANSWERS
 from exporter.api.described import GATE, with_answers_of_the_gate
 from exporter.app import Service
 from tests.exporter.access.test_middleware import Served
@@ -44,8 +46,13 @@ def served(tmp_path: Path) -> Served:
 
 
 async def operations(client: httpx.AsyncClient, **headers: str) -> list[tuple[str, str, dict[str, Any]]]:
-    paths = (await client.get("/openapi.json", headers=headers)).json()["paths"]
-    return [(method.upper(), path, operation) for path, found in paths.items() for method, operation in found.items()]
+    """Method, path and description of each, with the components of the page, which it refers to."""
+    page = (await client.get("/openapi.json", headers=headers)).json()
+    return [
+        (method.upper(), path, operation | {"components": page["components"]})
+        for path, found in page["paths"].items()
+        for method, operation in found.items()
+    ]
 
 
 def assert_described(answer: httpx.Response, operation: dict[str, Any]) -> None:
@@ -54,13 +61,28 @@ def assert_described(answer: httpx.Response, operation: dict[str, Any]) -> None:
     assert answer.status_code != 500, told
     assert described is not None, told
     if answer.headers.get("content-type") == "application/json":
-        schema = described["content"]["application/json"].get("schema", {})
-        if "properties" in schema and isinstance(answer.json(), dict):
-            assert set(answer.json()) <= set(schema["properties"]), told
+        schema = described["content"]["application/json"]["schema"] | {"components": operation["components"]}
+        error = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema).iter_errors(answer.json()))
+        assert error is None, f"{told}: {error.message}"
 
 
 def requests_of(method: str) -> Iterator[dict[str, Any]]:
     yield from ({"content": body, "headers": headers} for body, headers in (ODD if method == "POST" else ODD[:1]))
+
+
+def test_every_answer_of_success_names_its_fields(served: Served) -> None:
+    async def scenario(client: httpx.AsyncClient, service: Service) -> None:
+        described = {
+            (method, path): content["schema"]
+            for method, path, operation in await operations(client)
+            for status, answer in operation["responses"].items()
+            for kind, content in answer.get("content", {}).items()
+            if status.startswith("2") and kind == "application/json"
+        }
+        assert set(ANSWERS) <= set(described)
+        assert [route for route, schema in described.items() if not {"properties", "items"} & set(schema)] == []
+
+    served.run(scenario)
 
 
 def test_whatever_is_sent_the_answer_is_described(served: Served) -> None:

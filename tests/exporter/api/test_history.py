@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 
 from exporter.access.principal import Principal
-from exporter.history.rows import ClientAlarm, Drift, Finding, FlaggedQuery, InferenceSample
+from exporter.history.rows import ClientAlarm, Drift, Finding, FlaggedQuery, InferenceSample, Kind, Row
 from tests.exporter.api.conftest import Api
 
 NOW = time.time()
@@ -59,10 +59,14 @@ def test_an_inference_is_written_as_it_was_reported(api: Api) -> None:
     api.record(
         "inference",
         sample(1, model_type="llm", latency_seconds=0.1234, throughput=3.0, error_rate=0.5, tags={"a": "b"}, **used),
+        sample(2, model="stream", first_token_seconds=0.05, joined=True),
     )
     [row] = get(api, "metrics/inference", model_id="chat")["metrics"]
     assert (row["model_id"], row["model_type"], row["latency"]) == ("chat", "llm", 123.4)
     assert (row["throughput"], row["error_rate"], row["resource_usage"], row["tags"]) == (3.0, 0.5, used, {"a": "b"})
+    assert (row["time_to_first_token"], row["joined"]) == (None, False)
+    [row] = get(api, "metrics/inference", model_id="stream")["metrics"]
+    assert (row["time_to_first_token"], row["joined"]) == (50.0, True)
 
 
 def test_drift_and_alarms_are_read_by_what_they_say(api: Api) -> None:
@@ -85,6 +89,30 @@ def test_a_stream_has_every_row_as_json_and_as_csv(api: Api) -> None:
     lines = list(csv.DictReader(io.StringIO(answer.text, newline="")))
     assert [line["request_id"] for line in lines] == [row["request_id"] for row in whole]
     assert len(get(api, "metrics/inference", format="json", limit=5)["metrics"]) == 5
+
+
+ALARM = ClientAlarm(time=NOW - 1, model="chat", client="key-1", level="alarm", score=3.0)
+DRIFT = Drift(time=NOW - 1, model="chat", severity="high")
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "row"),
+    [
+        ("queries/flagged", "flagged_queries", FlaggedQuery(time=NOW - 1, model="chat")),
+        ("clients/alarms", "client_alarms", ALARM),
+        ("metrics/inference", "inference", sample(1)),
+        ("metrics/drift", "drift", DRIFT),
+    ],
+)
+def test_a_file_has_the_same_columns_with_rows_and_without(api: Api, path: str, kind: Kind, row: Row) -> None:
+    def columns() -> list[str]:
+        return next(csv.reader(io.StringIO(api.http.get(f"/api/v1/{path}", params={"format": "csv"}).text)))
+
+    api.record(kind)
+    before = columns()
+    api.record(kind, row)
+    [shown] = api.http.get(f"/api/v1/{path}", params={"format": "json"}).json().popitem()[1]
+    assert before == columns() == list(shown)
 
 
 def test_an_empty_stream_is_whole_too(api: Api) -> None:

@@ -167,6 +167,22 @@ def test_the_configuration_says_how_it_is_judged(call: Call, tmp_path: Path) -> 
     assert float(rows(call("--config", str(config), str(file))[1])[900]["anomaly_score"]) == 0
 
 
+def test_a_query_that_cannot_be_learned_keeps_no_file_from_being_judged(call: Call, tmp_path: Path) -> None:
+    file, config = tmp_path / "cpu.csv", tmp_path / "vedette.yml"
+    file.write_text(series(noise(20)))
+    queries = "[{name: broken, expr: 'load + ('}]"
+    config.write_text(f"anomalies: {{prometheus: {{url: 'http://127.0.0.1:9'}}, queries: {queries}}}")
+    code, out, err = call("--config", str(config), str(file))
+    assert (code, len(rows(out)), err) == (0, 20, "")
+
+
+def test_a_picture_without_a_name_is_an_error(call: Call, tmp_path: Path) -> None:
+    file = tmp_path / "cpu.csv"
+    file.write_text(series(noise(20)))
+    code, _, err = call(str(file), "--plot", "")
+    assert (code, err) == (1, "vedette: : cannot be written: No such file or directory\n")
+
+
 def test_seconds_since_1970_are_times_too(call: Call, tmp_path: Path) -> None:
     file = tmp_path / "cpu.csv"
     file.write_text("timestamp,value\n" + "".join(f"{1760000000 + 60 * i},{i % 7}\n" for i in range(100)))

@@ -26,7 +26,9 @@ def test_what_is_posted_is_handed_on_and_answered_as_its_receiver_would() -> Non
     assert posted[1].headers["X-Token"] == "t"
 
 
-def test_a_mail_is_handed_on_with_the_password_it_was_sent_with(free_port: int) -> None:
+def test_a_mail_is_handed_on_with_the_password_it_was_sent_with(
+    free_port: int, caplog: pytest.LogCaptureFixture
+) -> None:
     mails: list[EmailMessage] = []
     sink = MailSink(mails.append, free_port)
     letter = EmailMessage()
@@ -40,6 +42,7 @@ def test_a_mail_is_handed_on_with_the_password_it_was_sent_with(free_port: int) 
     assert [(mail["To"], mail["Subject"], mail.get_content()) for mail in mails] == [
         ("ml@example.com", "drift", "the words\r\n")
     ]
+    assert caplog.text == ""
 
 
 def test_a_sender_that_goes_away_in_mid_request_is_nothing_to_tell(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from detectors import Query
 from exporter.drift.exposition import TOP, lines
 from exporter.drift.judge import DriftJudge
-from exporter.models import label_value
+from exporter.labels import label_value
 from tests.exporter.drift.conftest import QUICK, see, table
 
 Build = Callable[..., DriftJudge]

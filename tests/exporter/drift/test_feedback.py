@@ -26,7 +26,10 @@ def test_a_true_label_is_joined_to_its_prediction_once() -> None:
     assert feedback.accuracy == 0.5
 
 
-@pytest.mark.parametrize(("output", "truth"), [([0.1, 0.9], 1), ([0.1, 0.9], "1"), ({"label": 3}, 3), ("yes", "yes")])
+@pytest.mark.parametrize(
+    ("output", "truth"),
+    [([0.1, 0.9], 1), ([0.1, 0.9], 1.0), ([0.1, 0.9], "1"), ({"label": 3}, 3), ({"label": 3.0}, 3), ("yes", "yes")],
+)
 def test_labels_are_compared_as_texts(output: Any, truth: Any) -> None:
     feedback = Feedback()
     feedback.remember([Query("q", output, id="a")])

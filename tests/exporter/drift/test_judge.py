@@ -80,6 +80,21 @@ def test_changed_answers_are_drift_of_the_prediction(judge: Build) -> None:
     assert set(drifted(warm)) == {"prediction.label", "prediction.confidence"}
 
 
+def test_answers_that_are_numbers_move_as_numbers_do(judge: Build) -> None:
+    warm, random = judge(), np.random.default_rng(1)
+
+    def asked(seed: int, start: float, moved: float = 0.0) -> list[Query]:
+        queries = table(seed, 300, start=start)
+        for query, price in zip(queries, random.normal(100.0 + 10.0 * moved, 10.0, 300).tolist(), strict=True):
+            query.model_output = {"label": price}
+        return queries
+
+    see(warm, [*asked(1, 0.0), *asked(2, 20.0)])
+    assert warm.severity == 0
+    see(warm, asked(3, 40.0, moved=1.0))
+    assert drifted(warm) == ["prediction.label"]
+
+
 def test_other_texts_and_other_pictures_are_drift_of_their_vectors(judge: Build) -> None:
     def texts(words: list[str], start: float) -> list[Query]:
         random = np.random.default_rng(int(start))
@@ -250,7 +265,34 @@ def test_a_frozen_window_is_the_reference_from_then_on(judge: Build) -> None:
     assert warm.severity == 0
 
 
+class Later(Worker):
+    """Does what was submitted when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiting: list[Callable[[], None]] = []
+
+    def submit(self, work: Callable[[], None]) -> bool:
+        self.waiting.append(work)
+        return True
+
+
+@pytest.mark.parametrize("change", [lambda judge: judge.freeze("spring"), DriftJudge.begin_anew])
+def test_a_window_that_waits_while_the_reference_is_replaced_says_nothing(change: Callable[[DriftJudge], bool]) -> None:
+    told: list[Any] = []
+    slow = DriftJudge(QUICK, later := Later())
+    later.on_looked = lambda name, looked: told.append(looked)
+    see(slow, [*table(1, 300), *table(2, 300, start=20.0, moved=1.0)])
+    [test] = later.waiting
+    assert change(slow)
+    test()
+    assert (slow.looked, told) == (None, [])
+    assert slow.windows == {"tested": 0, "skipped": 1, "failed": 0}
+
+
 # -- over a restart and a reload
+
+VERSIONED = msgspec.structs.replace(QUICK, reference=msgspec.structs.replace(QUICK.reference, version="2"))
 
 
 def restarted(judge: DriftJudge, config: Drift = QUICK) -> DriftJudge:
@@ -268,6 +310,23 @@ def test_a_restart_anywhere_changes_nothing(judge: Build, before: int) -> None:
     halved = restarted(halved)
     see(halved, queries[before:])
     assert msgspec.msgpack.encode(whole.dump()) == msgspec.msgpack.encode(halved.dump())
+
+
+@pytest.mark.parametrize(
+    ("config", "is_kept"), [(QUICK, True), (msgspec.structs.replace(QUICK, season="day"), True), (VERSIONED, False)]
+)
+@pytest.mark.parametrize("is_frozen", [False, True])
+def test_what_accuracy_is_usual_is_learned_anew_for_another_version(
+    judge: Build, config: Drift, is_kept: bool, is_frozen: bool
+) -> None:
+    before = judge()
+    see(before, table(1, 900, seconds=60.0))
+    if is_frozen:
+        assert before.freeze("spring")
+    before.feedback.tell("1-0", "1", 0.0)
+    after = restarted(before, config)
+    assert after.feedback.test.learned == is_kept
+    assert after.feedback.tell("1-1", "1", 0.0) == "joined"
 
 
 def test_a_window_that_waits_for_its_test_is_tested_after_the_restart() -> None:

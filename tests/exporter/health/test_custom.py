@@ -127,6 +127,16 @@ def test_a_dump_is_taken_over_where_names_stand_for_the_same():
     assert values(back) == []
 
 
+def test_a_gauge_is_in_the_dump_too_and_one_from_before_that_has_none():
+    metrics = CustomMetrics(Config())
+    metrics.count(sample("depth", "gauge", 3.0), "", 0.0)
+    back, older = CustomMetrics(Config()), CustomMetrics(Config())
+    back.load(metrics.dump())
+    assert values(back) == [3.0]
+    older.load([kept[:6] for kept in metrics.dump()])
+    assert values(older) == []
+
+
 @pytest.mark.parametrize("kind", ["gauge", "counter", "histogram"])
 def test_every_kind_is_valid_on_the_page(kind):
     metrics = CustomMetrics(Config())

@@ -32,3 +32,11 @@ def test_the_instance_that_was_silent_longest_makes_room():
     gauge.push("i0", 0.5, 1)
     gauge.push("new", 0.1, 1)  # i1 goes, with 0.999
     assert gauge.value(1) == 0.998
+
+
+def test_a_gauge_goes_on_from_its_dump_until_its_five_minutes_are_over():
+    gauge, back = PushedGauge(), PushedGauge()
+    gauge.push("a", 0.9, 0)
+    gauge.push("b", 0.4, 200)
+    back.load(gauge.dump())
+    assert [back.value(now) for now in (300, 301, 501)] == [0.9, 0.4, None]

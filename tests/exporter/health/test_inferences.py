@@ -7,7 +7,7 @@ import pytest
 
 from detectors import Query
 from exporter.config import Config, Model, Objectives, Prices, Thresholds
-from exporter.formats.inference import Sample
+from exporter.formats.inference import Resources, Sample
 from exporter.formats.native import Tokens
 from exporter.health.inferences import BUCKETS, NEW_LATENCIES, Inferences
 from exporter.health.requests import RequestIds
@@ -247,6 +247,23 @@ def test_counts_come_back_and_can_be_stored_as_json_however_large():
     assert back.numbers() == counted.numbers()
     assert back.health.input_tokens == 1 << 70
     assert (back.health.durations.seconds, back.health.dollars) == (1e6, 1e6)
+
+
+def test_gauges_and_the_time_of_the_last_sample_come_back_too():
+    counted = Counted().sample(throughput=4.0, resource_usage=Resources(gpu_memory=0.5))
+    back = Counted()
+    back.health.load(counted.numbers())
+    assert [back.health.gauges[name].value(NOW + 300) for name in ("throughput", "gpu_memory")] == [4.0, 0.5]
+    assert back.health.gauges["throughput"].value(NOW + 301) is None
+    assert back.health.last_sample == NOW
+
+
+def test_counts_of_a_snapshot_from_before_there_were_gauges_in_it_come_back():
+    state = {name: kept for name, kept in Counted().queries(query()).numbers().items() if "last" not in name}
+    del state["gauges"]
+    back = Counted()
+    back.health.load(state)
+    assert (back.health.inferences, back.health.last_sample) == (1, 0.0)
 
 
 def test_counts_and_gauges_outlast_a_reload_and_prices_change_with_it():

@@ -136,13 +136,14 @@ def test_judging_goes_on_when_nothing_can_be_recorded(watched: Watched, monkeypa
 
 def test_an_inference_that_a_query_tells_of_is_a_row_with_all_that_it_told(watched: Watched) -> None:
     told = {"latency_seconds": 0.5, "tokens": {"input": 3, "output": 4}, "cost_dollars": 0.25, "error": "e" * 300}
-    watched.judge(Query("a", SURE, id="i" * 300, client="key <1>", **told), Query("b", SURE))
+    waited = {"time_to_first_token_seconds": 0.125}
+    watched.judge(Query("a", SURE, waited, id="i" * 300, client="key <1>", **told), Query("b", SURE))
     [(kind, make)] = watched.recorder._added
     row = make() if callable(make) else make
     assert isinstance(row, InferenceSample)
     assert (kind, row.time, row.model, row.client, row.latency_seconds) == ("inference", NOW, "default", "key__1_", 0.5)
     assert (row.tokens_input, row.tokens_output, row.cost_dollars, row.joined) == (3, 4, 0.25, False)
-    assert (row.request_id, row.error) == ("i" * 256, "other")
+    assert (row.request_id, row.error, row.first_token_seconds) == ("i" * 256, "other", 0.125)
 
 
 @pytest.mark.parametrize(

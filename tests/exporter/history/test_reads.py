@@ -123,6 +123,24 @@ def test_windows_are_the_sums_of_their_minutes_in_order(database: Database) -> N
         assert one.mean_latency == pytest.approx(own.mean())
 
 
+def test_the_first_window_is_whole_however_far_one_looks_back(database: Database) -> None:
+    minutes_of(database, np.ones(3_600))
+    assert [one.queries for one in windows(database, Asked(since=3_100.0), 600.0)] == [600]
+
+
+@pytest.mark.parametrize(
+    ("now", "length"), [(3_010.0, 60.0), (3_250.0, 240.0), (3_304.9, 240.0), (3_305.0, 300.0), (9e9, 300.0)]
+)
+def test_a_window_that_is_not_over_is_as_long_as_its_minutes_that_are(
+    database: Database, now: float, length: float
+) -> None:
+    minutes_of(database, np.ones(3_240))
+    assert [(one.start, one.seconds) for one in windows(database, Asked(since=2_700.0), 300.0, now)] == [
+        (2_700.0, 300.0),
+        (3_000.0, length),
+    ]
+
+
 def test_nothing_has_no_mean(database: Database) -> None:
     total = whole(database, Asked())
     assert (total.queries, total.mean_latency, total.error_rate, total.sketch.quantile(0.5)) == (0, None, None, None)

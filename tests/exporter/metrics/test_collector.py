@@ -12,7 +12,7 @@ from exporter.config import Model
 from exporter.drift.judge import WINDOW_RESULTS
 from exporter.formats import REJECTION_CODES
 from exporter.health.failures import REASONS as FAILURES
-from exporter.models import ERROR_REASONS, SKIP_REASONS
+from exporter.tally import ERROR_REASONS, SKIP_REASONS
 from tests.exporter.conftest import SURE, UNSURE, Clock
 from tests.exporter.metrics.conftest import Build, judge, page, registry
 
