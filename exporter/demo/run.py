@@ -29,6 +29,8 @@ from exporter.demo.traffic import CHAT, FAST, FRAUD, IDLE, SLOW, Schedule, send
 
 #: by what the durations of rules and routes are divided: five minutes become five seconds
 DIVISOR = 60
+#: how long the first scrape is waited for; there is one each second
+SCRAPE_SECONDS = 60
 SECRETS = ("smtp_password", "pagerduty_routing_key", "siem_token", "deadman_token", "slack_api_url", "exporter_key")
 
 EXPORTER_CONFIG = Template("""
@@ -96,19 +98,29 @@ def _started(stack: Stack, folder: Path, stop: threading.Event) -> Iterator[str]
         commands = _commands(stack, folder, exporter, prometheus, alertmanager)
         for address, command in commands.items():
             parts.enter_context(running(command, address, folder / f"{Path(command[0]).name}.log", stop))
-        _await_scrape(prometheus, stop)
+        await_scrape(prometheus, stop)
         for name, address in (("exporter", exporter), ("Prometheus", prometheus), ("Alertmanager", alertmanager)):
             print(f"{name:13} http://{address}")
         print(f"{stack.version('prometheus')}; {stack.version('alertmanager')}; durations divided by {DIVISOR}")
         yield f"http://{exporter}"
 
 
-def _await_scrape(prometheus: str, stop: threading.Event) -> None:
+def await_scrape(prometheus: str, stop: threading.Event) -> None:
     """Wait until Prometheus has seen the exporter's counters at 0: what it has not seen rise is in no rate."""
-    query = f"http://{prometheus}/api/v1/query"
-    while not requests.get(query, params={"query": "up == 1"}, timeout=10).json()["data"]["result"]:
+    deadline = time.monotonic() + SCRAPE_SECONDS
+    while not _has_scraped(prometheus):
         if stop.wait(0.1):
             raise Failure("stopped before everything ran")
+        if time.monotonic() > deadline:
+            raise Failure(f"Prometheus has not scraped the exporter within {SCRAPE_SECONDS} s")
+
+
+def _has_scraped(prometheus: str) -> bool:
+    try:
+        answer = requests.get(f"http://{prometheus}/api/v1/query", params={"query": "up == 1"}, timeout=10)
+        return bool(answer.json()["data"]["result"])
+    except (requests.RequestException, KeyError) as error:
+        raise Failure(f"Prometheus does not answer: {error}") from None
 
 
 def _commands(stack: Stack, folder: Path, exporter: str, prometheus: str, alertmanager: str) -> dict[str, list[str]]:

@@ -69,8 +69,8 @@ class Keeper(Protocol):
     recovering: bool
     replayed: int
     epoch: float
-    saved_at: float | None
-    seconds: float
+    saved_at: float
+    seconds: float | None
     failures: int
 
     @property

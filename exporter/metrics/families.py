@@ -153,7 +153,7 @@ FAMILIES = (
     _gauge("journal_capacity_bytes", (), "Size that the journal may have: storage.journal_bytes"),
     _histogram("journal_sync_seconds", (), "Time of a sync to the disk, which many pushes share"),
     _counter("journal_torn_records_total", (), "Torn ends of the journal that were cut off at the start"),
-    _gauge("snapshot_last_success_timestamp_seconds", (), "When a snapshot was last written"),
+    _gauge("snapshot_last_success_timestamp_seconds", (), "When a snapshot was last written, before that the start"),
     _gauge("snapshot_duration_seconds", (), "Time that the last snapshot took"),
     _gauge("snapshot_interval_seconds", (), "Time between two snapshots: storage.snapshot_interval"),
     _counter("snapshot_failures_total", (), "Snapshots that could not be written"),

@@ -117,8 +117,8 @@ def _snapshots(block: Block, keeper: Keeper) -> None:
     block.add("replayed_queries", keeper.replayed)
     if not keeper.recovering:
         block.add("counter_epoch_timestamp_seconds", keeper.epoch)
-    if keeper.saved_at is not None:
-        block.add("snapshot_last_success_timestamp_seconds", keeper.saved_at)
+    block.add("snapshot_last_success_timestamp_seconds", keeper.saved_at)
+    if keeper.seconds is not None:
         block.add("snapshot_duration_seconds", keeper.seconds)
     block.add("snapshot_failures_total", keeper.failures)
     block.add("snapshots_set_aside_total", keeper.set_aside)

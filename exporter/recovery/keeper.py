@@ -29,7 +29,7 @@ from exporter.sources.duplicates import Duplicates
 from exporter.storage.files import Files
 from exporter.storage.journal import Journal, JournalGap
 from exporter.storage.rows import DamagedRows
-from exporter.storage.snapshot import Snapshots
+from exporter.storage.snapshot import KEPT, Snapshots
 from exporter.version import VERSION
 
 log = logging.getLogger(__name__)
@@ -94,8 +94,10 @@ class Keeper:
         #: until the state is back
         self.recovering = True
         self.replayed = 0
-        self.saved_at: float | None = None
-        self.seconds = 0.0
+        #: when the last snapshot was written, before that the start: one that can write none is told of too
+        self.saved_at = self.epoch
+        #: what it took; None before the first
+        self.seconds: float | None = None
         self.failures = 0
 
     @property
@@ -255,11 +257,18 @@ class Keeper:
         self._forget_needs()
         needed, before = Needed.by(state), self._needed.get(number)
         self._needed[number] = needed if before is None else needed.and_also(before)
-        self._journal.forget(self._snapshots.save(number, state))
+        self._journal.forget(self._snapshots.save(number, state, kept=1 if self._is_stuck(number) else KEPT))
         self._needed[number] = needed  # where no query came in between, it took the place of the one before
         if self._forget_needs():
             self._windows.remove_others(frozenset().union(*(needed.rows for needed in self._needed.values())))
             self._remembered.remove_others(frozenset().union(*(needed.ids for needed in self._needed.values())))
+
+    def _is_stuck(self, number: int) -> bool:
+        """Whether the journal refuses what comes, and would for ever: it has to go back to a snapshot that stays."""
+        is_stuck = self._journal.is_full and number in self._snapshots.numbers()
+        if is_stuck:
+            log.warning("the journal is full and nothing came since the last snapshot: the one before is let go")
+        return is_stuck
 
     def _forget_needs(self) -> bool:
         """Keep in mind what the snapshots need that are there; whether it is known of each of them."""

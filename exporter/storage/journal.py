@@ -79,6 +79,8 @@ class Journal:
         files = files or Files()
         self.max_bytes = max_bytes
         self.failure: Exception | None = None
+        #: whether a record was refused for want of room since `forget` last made some
+        self.is_full = False
         self._sync = sync
         self._interval = interval
         self._segment_bytes = min(segment_bytes, max_bytes // LEAST_SEGMENTS)
@@ -183,11 +185,17 @@ class Journal:
         if len(record) > MAX_RECORD_BYTES:
             raise ValueError(f"a record has {len(record)} bytes; at most {MAX_RECORD_BYTES} fit")
         if self._chain.size_bytes + self._unwritten_bytes + size_of(record) > self.max_bytes:
+            if not self.is_full:
+                log.error("the journal is full: nothing is taken until a snapshot lets go of its older part")
+            self.is_full = True
             raise JournalFull(self.max_bytes)
 
     def forget(self, number: int) -> None:
         """Delete the files that hold no record above this number, except the newest."""
+        before = self._chain.size_bytes
         self._chain.forget(number)
+        if self._chain.size_bytes < before:
+            self.is_full = False
 
     def stop(self, timeout: float = 10.0) -> None:
         """Take nothing more, write what waits, and let go of the folder.

@@ -32,12 +32,12 @@ class Snapshots:
         #: files that could not be used and were renamed
         self.set_aside = 0
 
-    def save(self, number: int, state: Any) -> int:
-        """Write a snapshot; the number of the oldest one that is kept. Raises OSError."""
+    def save(self, number: int, state: Any, kept: int = KEPT) -> int:
+        """Write a snapshot, and keep so many in all; the number of the oldest of them. Raises OSError."""
         body = msgspec.msgpack.encode(state)
         head = MAGIC + VERSION.to_bytes(4, "little") + zlib.crc32(body).to_bytes(4, "little")
         close_quietly(replace(self._files, self._path(number), head, body))
-        for old in self.numbers()[KEPT:]:
+        for old in self.numbers()[kept:]:
             self._files.unlink(self._path(old))
         return self.numbers()[-1]
 

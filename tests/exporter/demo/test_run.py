@@ -1,7 +1,9 @@
 """`vedette demo` up to its servers; tests/stack runs it whole."""
 
+import http.server
 import re
 import signal
+import threading
 import time
 from collections.abc import Callable
 from email.message import EmailMessage
@@ -9,7 +11,9 @@ from typing import Any
 
 import pytest
 
-from exporter.demo.run import Printer
+from exporter.commands import Failure
+from exporter.demo.processes import free_port
+from exporter.demo.run import Printer, await_scrape
 from exporter.demo.sinks import PAGES, Request
 from tests.exporter.conftest import Exporter, Process
 
@@ -42,3 +46,28 @@ def test_pages_and_mails_are_printed_and_what_says_the_same_is_not(capsys: pytes
     assert said == (
         "\nPAGE: it attacks\n    it ended\n\n\nNOTIFICATION to ml@example.com: drift\n    of one feature\n\n"
     )
+
+
+def test_a_prometheus_that_is_gone_is_told_of_in_one_sentence() -> None:
+    with pytest.raises(Failure, match="Prometheus does not answer"):
+        await_scrape(f"127.0.0.1:{free_port()}", threading.Event())
+
+
+def test_the_first_scrape_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Empty(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b'{"data": {"result": []}}')
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    monkeypatch.setattr("exporter.demo.run.SCRAPE_SECONDS", 0)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Empty) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        try:
+            with pytest.raises(Failure, match="has not scraped the exporter within 0 s"):
+                await_scrape(f"127.0.0.1:{server.server_port}", threading.Event())
+        finally:
+            server.shutdown()

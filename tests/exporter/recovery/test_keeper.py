@@ -190,6 +190,19 @@ def test_a_disk_that_refuses_the_snapshot_is_counted_and_the_journal_stays(tmp_p
     assert live(tmp_path, configured).state()["queries"] == 5
 
 
+def test_a_start_that_can_write_no_snapshot_tells_since_when_there_ought_to_be_one(tmp_path, configured):
+    """Else the alert of an old snapshot would be silent where there never was one."""
+    files = FailingFiles()
+    run = begin(tmp_path, configured, files=files, clock=lambda: 7.0)
+    files.failing = set(range(1000))
+    run.keeper.recover()
+    assert (run.keeper.saved_at, run.keeper.seconds, run.keeper.failures) == (7.0, None, 1)
+    files.failing = set()
+    assert run.keeper.save()
+    assert run.keeper.seconds is not None
+    run.kill()
+
+
 def test_a_drop_file_that_was_judged_in_part_is_gone_on_with_after_a_crash(tmp_path, configured):
     """The first snapshot of the new run is written before the folder is looked at."""
     (tmp_path / "drop").mkdir()
@@ -246,6 +259,27 @@ def test_the_snapshot_before_keeps_its_windows_while_nothing_comes(tmp_path, con
     again = live(tmp_path, few)
     assert again.state() == run.state()
     assert again.keeper.epoch == run.keeper.epoch
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_full_journal_takes_again_after_two_snapshots_though_nothing_came_in_between(tmp_path, configured, restarted):
+    """Where nothing is taken no snapshot goes further than the one before, back to which the journal would stay."""
+    run = live(tmp_path, configured)
+    large = ({"id": n, "input": f"{n} " + "x" * 50_000} for n in count())
+    taken = sum(iter(lambda: run.push(next(large)) == 202, False))
+    run.keeper.save()
+    if restarted:
+        run.kill()
+        run = live(tmp_path, configured)
+    assert run.push(next(large)) == 507
+    run.keeper.save()
+    assert run.push(next(large)) == 202
+    run.keeper.save()
+    assert len(list(tmp_path.glob("*.snapshot"))) == 2
+    run.kill()
+    again = live(tmp_path, configured)
+    assert again.state() == run.state()
+    assert (again.state()["queries"], again.keeper.epoch) == (taken + 1, run.keeper.epoch)
 
 
 def test_where_no_windows_can_be_read_they_begin_anew_and_the_others_go_on(tmp_path, configured):

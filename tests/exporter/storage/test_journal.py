@@ -222,9 +222,13 @@ def test_a_full_journal_refuses_before_it_takes_and_goes_on_once_it_may_forget(
     assert journal.size_bytes <= 1000 + 20 * len(names(folder))
     journal = open_journal(max_bytes=1000)
     writer = Writer(journal)
+    assert not journal.is_full
     with pytest.raises(JournalFull):
         fill(writer, b"x" * 50, 5)
+    journal.forget(0)
+    assert journal.is_full
     journal.forget(journal.last_number)
+    assert not journal.is_full
     fill(writer, b"x" * 50, 5)
     journal.stop()
     assert len(writer.kept) >= 5
