@@ -304,8 +304,7 @@ class AnomalyService:
         name = query.config.name
         last_turn = last_due(name, self.config.training, self.config.time_zone, now)
         with query.lock:
-            ripe = now - query.config.min_points * query.config.step
-            is_ripe = any(since < ripe for since in query.unlearned.values())
+            is_ripe = query.is_ripe
         return self._turns.is_due(name, query.learned_at if query.is_ready else None, last_turn, is_ripe, now)
 
     def _train(self, query: WatchedQuery, now: float) -> None:

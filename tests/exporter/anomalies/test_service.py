@@ -696,3 +696,45 @@ def test_the_incident_of_a_group_goes_on_when_a_member_goes(service: Build, reco
     watched.train_due(clock.now)
     run(watched, clock, 10)
     assert [one.id for one in watched.log.lasting("group:box")] == [begun.id]
+
+
+def test_new_series_that_went_away_again_take_no_place_and_cause_no_learning(
+    service: Build, recorded: Recorded, clock: Clock
+) -> None:
+    recorded.add("load", daily, pod="old")
+    watched = service(msgspec.structs.replace(LOAD, series=4), min_points=60)
+    watched.train_due(clock.now)
+    for pod in range(6):  # each lives for half an hour, and so is never learned
+        begin = clock.now
+        new = recorded.add("load", daily, pod=str(pod))
+        run(watched, clock, 30)
+        recorded.series["load"].pop(new)
+        run(watched, clock, 60)
+        assert watched.train_due(clock.now) is None, f"{(clock.now - begin) / STEP} minutes after its first point"
+    assert watched.queries["load"].dropped == 0
+    run(watched, clock, 20)
+    states = {labels["state"]: value for labels, value in exposed(watched)["vedette_anomaly_series"]}
+    assert states == {"ready": 1, "warming_up": 0}
+
+
+def test_a_new_series_with_few_points_is_learned_once_it_has_enough_and_not_each_hour(
+    service: Build, recorded: Recorded, clock: Clock
+) -> None:
+    recorded.add("load", daily, pod="old")
+    watched = service(LOAD, min_points=60)
+    watched.train_due(clock.now)
+    began = clock.now
+
+    def sparse(times: np.ndarray) -> np.ndarray:
+        return np.where((times > began) & (times % 600 == 0), daily(times, 2), np.nan)
+
+    recorded.add("load", sparse, pod="sparse")
+    learned = []
+    for hour in range(11):
+        run(watched, clock, 60)
+        if hour == 5:  # in the middle, somebody has the others learned
+            watched.train("load")
+            watched.train_due(clock.now)
+        learned.append(watched.train_due(clock.now))
+    assert learned == [None] * 10 + ["load"]
+    assert len(watched.queries["load"].series) == 2
