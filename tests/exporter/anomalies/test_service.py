@@ -738,3 +738,19 @@ def test_a_new_series_with_few_points_is_learned_once_it_has_enough_and_not_each
         learned.append(watched.train_due(clock.now))
     assert learned == [None] * 10 + ["load"]
     assert len(watched.queries["load"].series) == 2
+
+
+def test_series_that_are_gone_do_not_count_against_the_bound_of_what_is_learned(
+    service: Build, recorded: Recorded, clock: Clock
+) -> None:
+    for pod in range(6):
+        known = recorded.add("load", daily, pod=str(pod))
+        if pod >= 3:  # of before the last deployment
+            recorded.absent[known] = (NOW - 7200, NOW)
+    watched = service(msgspec.structs.replace(LOAD, series=4))
+    watched.train_due(clock.now)
+    assert watched.queries["load"].error is None
+    assert {one.labels["pod"] for one in watched.queries["load"].series.values()} == {"0", "1", "2"}
+    few = service(msgspec.structs.replace(LOAD, series=2))
+    few.train_due(clock.now)
+    assert str(few.queries["load"].error) == "load: 3 series, more than its bound of 2"
