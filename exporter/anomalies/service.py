@@ -146,7 +146,7 @@ class AnomalyService:
         self._looked_at = now
         if self.config.own:
             self.sources.own.sample(now)
-        away = False
+        away = ""  # why, in words
         for name, query in list(self.queries.items()):
             if now < self._next_read.get(name, 0.0):
                 continue
@@ -154,10 +154,11 @@ class AnomalyService:
             turn = floor(now - spread(name, interval), interval) + spread(name, interval)
             self._next_read[name] = turn + interval
             if away and query.is_ready and not self.sources.is_own(query.config):
-                self._failed(query, ReadError("unreachable", f"{name}: Prometheus cannot be reached"))
+                self._failed(query, ReadError("unreachable", f"{name}: {away}"))
                 continue
             error = self.read(query, now)
-            away |= error is not None and error.reason == "unreachable"
+            if error is not None and error.reason == "unreachable":
+                away = str(error).removeprefix(f"{name}: ")
         self._judge_groups()
         self._write_courses()
 

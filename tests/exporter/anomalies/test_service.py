@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import pytest
 
 from exporter.anomalies.anomaly import Anomaly
 from exporter.anomalies.blocks import ReadError, series_id
@@ -146,7 +147,9 @@ def test_an_incident_that_people_were_told_of_goes_on_over_a_restart_that_took_l
     assert (found.time, found.live, found.ended_at is None) == (NOW + 600, True, False)
 
 
-def test_while_the_server_is_away_it_is_asked_once_a_round(service: Build, recorded: Recorded, clock: Clock) -> None:
+def test_while_the_server_is_away_it_is_asked_once_a_round(
+    service: Build, recorded: Recorded, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
     names = ("one", "two", "three")
     for name in names:
         recorded.add(name, daily)
@@ -155,16 +158,18 @@ def test_while_the_server_is_away_it_is_asked_once_a_round(service: Build, recor
         watched.train_due(clock.now)
     asked = 0
 
-    def refuse(*_: Any, **__: Any) -> Any:
+    def refuse(expr: str, start: float, end: float, step: float, name: str, series: int) -> Any:
         nonlocal asked
         asked += 1
-        raise ReadError("unreachable", "it is down")
+        raise ReadError("unreachable", f"{name}: it is down")
 
     recorded.range = refuse  # type: ignore[method-assign]
     run(watched, clock, 5)
     assert asked == 5
     errors = exposed(watched)["vedette_anomaly_read_errors_total"]
     assert [value for labels, value in errors if labels["reason"] == "unreachable"] == [5, 5, 5]
+    assert [str(watched.queries[name].error) for name in names] == [f"{name}: it is down" for name in names]
+    assert caplog.text.count("a query cannot be read") == 3  # once each, whichever of them asks
 
 
 def test_a_series_that_went_away_has_no_score_and_comes_back(service: Build, recorded: Recorded, clock: Clock) -> None:
