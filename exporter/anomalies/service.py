@@ -30,7 +30,7 @@ from exporter.anomalies.schedule import Turns, last_due, spread
 from exporter.anomalies.sources import Sources
 from exporter.anomalies.watched import VANISHED_STEPS, ContextsOf, Trained, WatchedQuery
 from exporter.anomalies.watched import Block as Read
-from exporter.config.anomalies import AnomalyQuery, LearnedNormal, ResolvedQuery
+from exporter.config.anomalies import STEP_SECONDS, AnomalyQuery, LearnedNormal, ResolvedQuery
 from exporter.formats.native import BROKEN
 from exporter.metrics.page import Block
 from exporter.promql import window
@@ -141,7 +141,7 @@ class AnomalyService:
 
     def tick(self, now: float) -> None:
         """Read and judge what is due. When one query cannot reach the server, the others of the round do not try."""
-        if now < self._looked_at:
+        if now < self._looked_at - STEP_SECONDS:
             self._rewind(now)
         self._looked_at = now
         if self.config.own:

@@ -759,3 +759,15 @@ def test_series_that_are_gone_do_not_count_against_the_bound_of_what_is_learned(
     few = service(msgspec.structs.replace(LOAD, series=2))
     few.train_due(clock.now)
     assert str(few.queries["load"].error) == "load: 3 series, more than its bound of 2"
+
+
+def test_a_clock_that_is_set_by_seconds_makes_no_pause(service: Build, recorded: Recorded, clock: Clock) -> None:
+    known = recorded.add("load", with_load(NOW + 1260, NOW + 3600))
+    recorded.absent[known] = (NOW + 300, NOW + 1200)
+    watched = service(LOAD)
+    watched.train_due(clock.now)
+    run(watched, clock, 20)
+    watched.tick(clock.now - 2)
+    run(watched, clock, 20)
+    [found] = watched.log.newest_first()
+    assert (found.time, found.live) == (NOW + 1260, True)
