@@ -1,6 +1,7 @@
 """What is known of the learned series as metrics, and once more with the series' own labels."""
 
 import math
+import re
 from collections.abc import Container, Iterable, Iterator, Mapping
 
 from prometheus_client.core import Metric
@@ -27,6 +28,8 @@ GAUGES = {
     "anomaly_upper": "upper",
 }
 HELP = {family.name: family.help for family in FAMILIES}
+#: names of labels that every Prometheus takes
+LEGAL = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 #: time over which incidents count against their budget
 BUDGET_SECONDS = 7 * DAY
 
@@ -79,16 +82,17 @@ def incidents_of_the_week(query: WatchedQuery, log: AnomalyLog, now: float) -> i
 def labelled(queries: Iterable[WatchedQuery], now: float) -> Iterator[Metric]:
     """The gauges of the series with the labels that they have where they come from.
 
-    A label `query` or `series` of theirs is called `exported_query` or `exported_series`, as Prometheus would.
+    A label `query` or `series` of theirs is called `exported_query` or `exported_series`, as Prometheus would; what is
+    no letter, digit or underscore in a name is an underscore.
     """
     families = {name: Metric(PREFIX + name, HELP[name], "gauge") for name in GAUGES}
     for query in queries:
         with query.lock:
             for one in query.series.values():
                 if one.is_seen(now, query.config.silence_seconds) and one.last is not None:
-                    own = {"query": query.config.name, "series": one.id}
+                    labels = {**_foreign(one.labels), "query": query.config.name, "series": one.id}
                     for name, value in _gauges(one.last):
-                        families[name].samples.append(Sample(PREFIX + name, _foreign(one.labels) | own, value))
+                        families[name].samples.append(Sample(PREFIX + name, labels, value))
     return iter([family for family in families.values() if family.samples])
 
 
@@ -155,6 +159,11 @@ def _gauges(last: Judged) -> Iterator[tuple[str, float]]:
 
 
 def _foreign(labels: Mapping[str, str]) -> dict[str, str]:
-    own = ("query", "series")
-    known = {name: value for name, value in labels.items() if name != "__name__"}
-    return {(f"exported_{name}" if name in own else name): value for name, value in known.items()}
+    """The labels as every Prometheus takes them, none of them twice: one page with a wrong name is lost as a whole."""
+    taken: dict[str, str] = {"query": "", "series": ""}
+    for name, value in sorted(labels.items(), key=lambda label: (not LEGAL.fullmatch(label[0]), label[0])):
+        plain = re.sub(r"^(?=\d)|[^A-Za-z0-9_]", "_", name)
+        while plain in taken:
+            plain = f"exported_{plain}"
+        taken[plain] = value
+    return {name: value for name, value in taken.items() if name not in ("query", "series", "__name__")}

@@ -59,8 +59,9 @@ class Place:
         """Learn from the residuals that were seen; whether there were enough."""
         if len(self._residuals) < LEAST_POINTS:
             return False
-        self._group = Group()
-        self._group.learn(np.array(self._residuals))
+        learned = Group()
+        learned.learn(np.array(list(self._residuals)))
+        self._group = learned  # not before it has learned: the other thread judges meanwhile
         return True
 
     def take(self, time: float, points: Mapping[Member, Judged]) -> Change | None:
@@ -214,7 +215,7 @@ class Groups:
 
     def learn(self, group: str) -> None:
         """Learn the places of a group anew, but for those in alarm."""
-        for place in self._places.get(group, {}).values():
+        for place in self.places(group).values():
             if not place.alarm.is_open:
                 place.learn()
 

@@ -15,7 +15,7 @@ from exporter.anomalies.blocks import Labels, Points, ReadError, after_gaps, flo
 from exporter.anomalies.events import Ranges
 from exporter.anomalies.log import Span
 from exporter.anomalies.series import ORDINARY
-from exporter.anomalies.watched import ContextsOf, Trained, TrainedSeries
+from exporter.anomalies.watched import VANISHED_STEPS, ContextsOf, Trained, TrainedSeries
 from exporter.config.anomalies import ResolvedQuery
 
 log = logging.getLogger(__name__)
@@ -55,6 +55,8 @@ def learn(
     start = floor(end - past_seconds, query.step) + query.step
     found = source.range(query.expr, start, end, query.step, query.name, count)
     if len(found) > query.series:
+        found = _of_now(found, end - VANISHED_STEPS * query.step)
+    if len(found) > query.series:
         raise ReadError("too_many_series", f"{query.name}: {len(found)} series, more than its bound of {query.series}")
     learned, most = {}, 0
     for identifier, (labels, raw) in found.items():
@@ -71,6 +73,11 @@ def learn(
         raise ReadError("too_few_points", text)
     version = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%SZ")
     return Trained(version, learned, end, now, clocks.monotonic() - began)
+
+
+def _of_now(found: dict[str, tuple[Labels, Points]], since: float) -> dict[str, tuple[Labels, Points]]:
+    """The series that have points since then: those of before the last deployment are not what is bounded."""
+    return {key: one for key, one in found.items() if len(one[1].times) and one[1].times[-1] >= since}
 
 
 def usable(raw: Points, step: float, after: float, range_seconds: float) -> Points:

@@ -49,13 +49,16 @@ class AnomalyLog:
     def put(self, anomaly: Anomaly) -> None:
         """Record it, or what has changed of it. A disk that takes nothing is counted and logged; memory goes on."""
         with self._lock:
-            _keep_verdict(anomaly, self._by_id.get(anomaly.id))
-            self._by_id[anomaly.id] = anomaly
-            while len(self._by_id) > self._kept:
-                del self._by_id[next(iter(self._by_id))]
-            self._write(anomaly)
+            self._keep(anomaly)
         if self.on_change is not None:
             self.on_change(anomaly)
+
+    def _keep(self, anomaly: Anomaly) -> None:
+        _keep_verdict(anomaly, self._by_id.get(anomaly.id))
+        self._by_id[anomaly.id] = anomaly
+        while len(self._by_id) > self._kept:
+            del self._by_id[next(iter(self._by_id))]
+        self._write(anomaly)
 
     def get(self, identifier: str) -> Anomaly | None:
         """The one with this id."""
@@ -64,11 +67,14 @@ class AnomalyLog:
 
     def confirm(self, identifier: str, confirmed: bool, by: str | None, now: float) -> Anomaly | None:
         """Note what people said of it; None when there is none with this id."""
-        found = self.get(identifier)
-        if found is None:
-            return None
-        said = msgspec.structs.replace(found, confirmed=confirmed, confirmed_by=by, confirmed_at=now)
-        self.put(said)
+        with self._lock:  # it may end meanwhile
+            found = self._by_id.get(identifier)
+            if found is None:
+                return None
+            said = msgspec.structs.replace(found, confirmed=confirmed, confirmed_by=by, confirmed_at=now)
+            self._keep(said)
+        if self.on_change is not None:
+            self.on_change(said)
         return said
 
     def lasting(self, metric: str | None = None) -> list[Anomaly]:

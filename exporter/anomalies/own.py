@@ -68,7 +68,7 @@ class OwnSource:
     def sample(self, now: float) -> None:
         """Look at the metrics, once in each minute of the clock."""
         time = floor(now, STEP_SECONDS)
-        if time == self._sampled_at:
+        if 0 <= self._sampled_at - time <= STEP_SECONDS:  # this minute, or a clock that is set by seconds
             return
         if time < self._sampled_at or self._before is None:
             self._forget_after(time)

@@ -44,10 +44,14 @@ class Past:
 
 
 class Found(NamedTuple):
-    """What queries would have found, the oldest first, and why some of them could not be read or learned."""
+    """What queries would have found, the oldest first, and why some of them could not be read or learned.
+
+    begun: by query, from when on it was judged, in seconds since 1970: before that its past has too few points.
+    """
 
     anomalies: list[Anomaly]
     errors: dict[str, ReadError]
+    begun: dict[str, float]
 
 
 class _Lived(NamedTuple):
@@ -102,12 +106,16 @@ def replay_together(
             continue
         lived.append(_Lived(WatchedQuery(query, window(query.expr), config.history_step, log.put), known, names))
     groups, failed = Groups(config.group_by, config.severity, log.put), dict[str, ReadError]()
+    begun: dict[str, float] = {}
     for first in _days(begin, end):
         last = min(first + DAY, end)
         failed |= _live_through(lived, groups, config, first, last)
+        for one in lived:
+            if one.watched.is_ready:
+                begun.setdefault(one.watched.config.name, first)
         progress((last - begin) / (end - begin))
     errors |= {one.watched.config.name: failed[one.watched.config.name] for one in lived if not one.watched.is_ready}
-    return Found(log.newest_first()[::-1], errors)
+    return Found(log.newest_first()[::-1], errors, begun)
 
 
 def _read(query: ResolvedQuery, config: LearnedNormal, source: Source, begin: float, end: float, now: float) -> Past:

@@ -30,7 +30,7 @@ from exporter.anomalies.schedule import Turns, last_due, spread
 from exporter.anomalies.sources import Sources
 from exporter.anomalies.watched import VANISHED_STEPS, ContextsOf, Trained, WatchedQuery
 from exporter.anomalies.watched import Block as Read
-from exporter.config.anomalies import AnomalyQuery, LearnedNormal, ResolvedQuery
+from exporter.config.anomalies import STEP_SECONDS, AnomalyQuery, LearnedNormal, ResolvedQuery
 from exporter.formats.native import BROKEN
 from exporter.metrics.page import Block
 from exporter.promql import window
@@ -141,12 +141,12 @@ class AnomalyService:
 
     def tick(self, now: float) -> None:
         """Read and judge what is due. When one query cannot reach the server, the others of the round do not try."""
-        if now < self._looked_at:
+        if now < self._looked_at - STEP_SECONDS:
             self._rewind(now)
         self._looked_at = now
         if self.config.own:
             self.sources.own.sample(now)
-        away = False
+        away = ""  # why, in words
         for name, query in list(self.queries.items()):
             if now < self._next_read.get(name, 0.0):
                 continue
@@ -154,10 +154,11 @@ class AnomalyService:
             turn = floor(now - spread(name, interval), interval) + spread(name, interval)
             self._next_read[name] = turn + interval
             if away and query.is_ready and not self.sources.is_own(query.config):
-                self._failed(query, ReadError("unreachable", f"{name}: Prometheus cannot be reached"))
+                self._failed(query, ReadError("unreachable", f"{name}: {away}"))
                 continue
             error = self.read(query, now)
-            away |= error is not None and error.reason == "unreachable"
+            if error is not None and error.reason == "unreachable":
+                away = str(error).removeprefix(f"{name}: ")
         self._judge_groups()
         self._write_courses()
 
@@ -304,8 +305,7 @@ class AnomalyService:
         name = query.config.name
         last_turn = last_due(name, self.config.training, self.config.time_zone, now)
         with query.lock:
-            ripe = now - query.config.min_points * query.config.step
-            is_ripe = any(since < ripe for since in query.unlearned.values())
+            is_ripe = query.is_ripe
         return self._turns.is_due(name, query.learned_at if query.is_ready else None, last_turn, is_ripe, now)
 
     def _train(self, query: WatchedQuery, now: float) -> None:

@@ -29,6 +29,8 @@ Block = Mapping[str, tuple[Labels, Points]]
 ContextsOf = Callable[[np.ndarray], np.ndarray]
 #: steps without a point after which a series has vanished, and its incident with it
 VANISHED_STEPS = 3
+#: a new series without a point for so long is gone again
+GONE_SECONDS = 3600.0
 #: an incident that has lasted this long is what is normal now, and keeps no baseline from being swapped
 LONGEST_INCIDENT = WEEK
 
@@ -55,6 +57,16 @@ class Trained(NamedTuple):
     seconds: float
 
 
+class Newcomer(NamedTuple):
+    """A series that has not been learned. points: finite ones since the last learning; seen_at: when it had a point."""
+
+    points: int
+    seen_at: float
+
+
+NOBODY = Newcomer(0, -math.inf)
+
+
 class Part(NamedTuple):
     """Points of a series with their judgement, in which they stand from `at` on, and the context of each."""
 
@@ -77,8 +89,8 @@ class WatchedQuery:
         self.config, self.window, self.history_step = config, window, history_step
         self.lock = threading.RLock()
         self.series: dict[str, WatchedSeries] = {}
-        #: series that have not been learned, and when they were first seen
-        self.unlearned: dict[str, float] = {}
+        #: series that have not been learned
+        self.unlearned: dict[str, Newcomer] = {}
         self.dropped = 0
         self.skipped: Counter[str] = Counter(dict.fromkeys(SKIP_REASONS, 0))
         self.errors: Counter[str] = Counter(dict.fromkeys(READ_REASONS, 0))
@@ -109,6 +121,11 @@ class WatchedQuery:
         )
 
     @property
+    def is_ripe(self) -> bool:
+        """Whether a new series has points enough to be learned."""
+        return any(one.points >= self.config.min_points for one in self.unlearned.values())
+
+    @property
     def in_incident(self) -> list[WatchedSeries]:
         """The series whose incident lasts, the worst first."""
         lasting = [one for one in self.series.values() if one.alarm.is_open]
@@ -135,7 +152,7 @@ class WatchedQuery:
             for identifier, old in before.items():
                 if identifier not in self.series and old.alarm.since is not None:
                     self.incidents.close(old, old.last.time if old.last else old.known_until)
-            self.unlearned = {key: since for key, since in self.unlearned.items() if key not in self.series}
+            self.unlearned = {key: self._still(one) for key, one in self.unlearned.items() if key not in self.series}
             self.read_until = trained.until
             self.judged_until = max(self.judged_until, trained.until)
             self.version, self.learned_at, self.seconds = trained.version, trained.learned_at, trained.seconds
@@ -169,6 +186,7 @@ class WatchedQuery:
                         out.append((one.id, point))
             self.judged_until = max(self.judged_until, until)
             self._end_of_vanished(until)
+            self._forget_newcomers(until)
             if live:
                 return out
             self._forget_alarms()
@@ -202,7 +220,8 @@ class WatchedQuery:
 
     def _not_learned(self, identifier: str, points: Points) -> None:
         if identifier in self.unlearned or len(self.series) + len(self.unlearned) < self.config.series:
-            self.unlearned.setdefault(identifier, float(points.times[0]))
+            known = self.unlearned.get(identifier, NOBODY).points + int(np.isfinite(points.values).sum())
+            self.unlearned[identifier] = Newcomer(known, float(points.times[-1]))
             self.skipped["warming_up"] += len(points.times)
         else:
             self.dropped += len(points.times)
@@ -272,6 +291,15 @@ class WatchedQuery:
         for one in self.series.values():
             if until - one.known_until >= VANISHED_STEPS * self.config.step:
                 self.incidents.forget(one)
+
+    def _still(self, one: Newcomer) -> Newcomer:
+        """One that a learning has left out: where it had points enough, it needs so many again for the next attempt."""
+        return one._replace(points=one.points if one.points < self.config.min_points else 0)
+
+    def _forget_newcomers(self, until: float) -> None:
+        """Forget the new series that are gone again: they hold no place, and nobody learns for them."""
+        silence = max(GONE_SECONDS, VANISHED_STEPS * self.config.step)
+        self.unlearned = {key: one for key, one in self.unlearned.items() if until - one.seen_at < silence}
 
     def _forget_alarms(self) -> None:
         """End what began while points were caught up with: an alarm begins with live points.

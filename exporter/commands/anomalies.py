@@ -19,7 +19,7 @@ from exporter.anomalies.replay import replay_together
 from exporter.anomalies.service import expanded
 from exporter.commands import Failure
 from exporter.commands.check import read_config
-from exporter.commands.span import span_of
+from exporter.commands.span import Span, span_of
 from exporter.config.anomalies import DAY, STEP_SECONDS, WEEK, AnomalyQuery, LearnedNormal, ResolvedQuery
 from exporter.formats.native import BROKEN
 
@@ -47,11 +47,21 @@ def replay(options: argparse.Namespace) -> None:
             if error := found.errors.get(query.name):
                 print(error, file=sys.stderr)
             else:
-                _show(query.name, query.incidents_per_week, found.anomalies, span.days, options.json)
+                judged = span._replace(start=found.begun.get(query.name, span.start))
+                _tell_of_the_past(query.name, judged, span)
+                _show(query.name, query.incidents_per_week, found.anomalies, judged.days, options.json)
         if len(together) > 1:
-            _show(f"{PREFIX}{together[0].group}", None, found.anomalies, span.days, options.json)
+            judged = span._replace(start=max(found.begun.values(), default=span.start))
+            _show(f"{PREFIX}{together[0].group}", None, found.anomalies, judged.days, options.json)
     if failed == len(queries):
         raise Failure("none of the queries could be read")
+
+
+def _tell_of_the_past(name: str, judged: Span, asked: Span) -> None:
+    """Say that days are missing: few incidents in them mean nothing."""
+    if judged.start - asked.start >= DAY / 2:
+        since = datetime.fromtimestamp(judged.start, UTC).strftime("%Y-%m-%d %H:%M")
+        print(f"{name}: judged from {since} on: before that, too few points to learn from", file=sys.stderr)
 
 
 def _told(state: str) -> list[Event]:
@@ -108,7 +118,7 @@ def _show(name: str, budget: int | None, anomalies: list[Anomaly], days: float, 
         return
     week = len(found) * WEEK / (days * DAY)
     over = f", over its budget of {budget}" if budget is not None and week > budget else ""
-    print(f"{name}: {len(found)} incidents in {days:g} days, {week:.1f} a week{over}")
+    print(f"{name}: {len(found)} incidents in {round(days, 2):g} days, {week:.1f} a week{over}")
     for one in found:
         begin = datetime.fromtimestamp(one.time, UTC).strftime("%Y-%m-%d %H:%M")
         lasted = "open" if one.ended_at is None else f"{(one.ended_at - one.time) / 60:.0f}m"

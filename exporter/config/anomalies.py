@@ -212,6 +212,7 @@ def problems(anomalies: LearnedNormal) -> Iterator[tuple[Path, str]]:
             )
         yield from _of_query(query, (*at, "queries", index))
     yield from _of_groups(anomalies.queries, at)
+    yield from _of_points(anomalies, at)
     if anomalies.contexts and anomalies.prometheus is None:
         yield (*at, "contexts"), "nothing to read them from: missing anomalies.prometheus.url"
     yield from _of_levels(anomalies.severity, (*at, "severity"))
@@ -233,6 +234,21 @@ def _of_groups(queries: tuple[AnomalyQuery, ...], at: Path) -> Iterator[tuple[Pa
         if query.group is not None and steps.setdefault(query.group, query.step) != query.step:
             text = f"expected the {steps[query.group]:g} s of the group {query.group}, got {query.step:g} s"
             yield (*at, "queries", index, "step"), text
+
+
+def _of_points(anomalies: LearnedNormal, at: Path) -> Iterator[tuple[Path, str]]:
+    """What is learned from has to hold the points that a series needs: else it warms up for ever."""
+    past, needed = anomalies.training.window, anomalies.min_points
+    if past is None or needed is None:
+        return
+    if (anomalies.own or anomalies.presets) and needed * STEP_SECONDS > past:
+        text = f"expected at least {needed * STEP_SECONDS:g} s for {needed} points (min_points), got {past:g} s"
+        yield (*at, "training", "window"), text
+    for index, query in enumerate(anomalies.queries):
+        own = query.min_points or needed
+        if query.step is not None and own * query.step > past:
+            text = f"expected at most {past // own:g} s for {own} points (min_points) in the {past:g} s of"
+            yield (*at, "queries", index, "step"), f"{text} training.window, got {query.step:g} s"
 
 
 def _of_server(server: PrometheusServer, at: Path) -> Iterator[tuple[Path, str]]:

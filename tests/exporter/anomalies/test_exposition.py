@@ -49,6 +49,27 @@ def test_a_value_that_is_no_number_is_not_exposed(service: Build, recorded: Reco
     assert {"vedette_anomaly_lower", "vedette_anomaly_upper"} <= set(page)
 
 
+def test_labels_of_the_series_are_names_that_every_prometheus_takes_and_each_once(
+    service: Build, recorded: Recorded, clock: Clock
+) -> None:
+    theirs = {"__name__": "x", "a.b": "1", "a_b": "2", "query": "3", "exported_query": "4", "ü": "5", "0": "6"}
+    identifier = recorded.add("load", daily, **theirs)
+    watched = service(AnomalyQuery(name="load", expr="load"))
+    watched.train_due(clock.now)
+    run(watched, clock, 2)
+    [sample] = next(family for family in watched.labelled() if family.name == "vedette_anomaly_score").samples
+    assert sample.labels == {
+        "a_b": "2",
+        "exported_a_b": "1",
+        "exported_query": "4",
+        "exported_exported_query": "3",
+        "_": "5",
+        "_0": "6",
+        "query": "load",
+        "series": identifier,
+    }
+
+
 def test_the_name_of_a_series_has_no_character_that_could_do_harm() -> None:
     assert shown({"instance": "a:9100", "device": '<b>"x"</b>', "job": "node"}) == "device:_b__x__/b_/instance:a:9100"
     assert shown({}) == "-"

@@ -45,6 +45,15 @@ def test_a_past_without_points_enough_says_so(recorded: Recorded) -> None:
         replay(QUERY, CONFIG, recorded, 1, NOW)
 
 
+def test_it_tells_from_when_on_there_were_points_enough(recorded: Recorded) -> None:
+    recorded.add("load", daily)
+    recorded.gone.append((0.0, NOW - 2.5 * DAY))
+    end = NOW - QUERY.lag
+    assert replay_together([QUERY], CONFIG, recorded, 4, NOW).begun == {"load": end - DAY}
+    recorded.gone.clear()
+    assert replay_together([QUERY], CONFIG, recorded, 4, NOW).begun == {"load": end - 4 * DAY}
+
+
 DEPLOYMENTS = [NOW - days * DAY for days in np.arange(0.35, 10.0, 0.65).tolist()]
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import pytest
 
 from exporter.anomalies.anomaly import Anomaly
 from exporter.anomalies.blocks import ReadError, series_id
@@ -146,7 +147,9 @@ def test_an_incident_that_people_were_told_of_goes_on_over_a_restart_that_took_l
     assert (found.time, found.live, found.ended_at is None) == (NOW + 600, True, False)
 
 
-def test_while_the_server_is_away_it_is_asked_once_a_round(service: Build, recorded: Recorded, clock: Clock) -> None:
+def test_while_the_server_is_away_it_is_asked_once_a_round(
+    service: Build, recorded: Recorded, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
     names = ("one", "two", "three")
     for name in names:
         recorded.add(name, daily)
@@ -155,16 +158,18 @@ def test_while_the_server_is_away_it_is_asked_once_a_round(service: Build, recor
         watched.train_due(clock.now)
     asked = 0
 
-    def refuse(*_: Any, **__: Any) -> Any:
+    def refuse(expr: str, start: float, end: float, step: float, name: str, series: int) -> Any:
         nonlocal asked
         asked += 1
-        raise ReadError("unreachable", "it is down")
+        raise ReadError("unreachable", f"{name}: it is down")
 
     recorded.range = refuse  # type: ignore[method-assign]
     run(watched, clock, 5)
     assert asked == 5
     errors = exposed(watched)["vedette_anomaly_read_errors_total"]
     assert [value for labels, value in errors if labels["reason"] == "unreachable"] == [5, 5, 5]
+    assert [str(watched.queries[name].error) for name in names] == [f"{name}: it is down" for name in names]
+    assert caplog.text.count("a query cannot be read") == 3  # once each, whichever of them asks
 
 
 def test_a_series_that_went_away_has_no_score_and_comes_back(service: Build, recorded: Recorded, clock: Clock) -> None:
@@ -696,3 +701,73 @@ def test_the_incident_of_a_group_goes_on_when_a_member_goes(service: Build, reco
     watched.train_due(clock.now)
     run(watched, clock, 10)
     assert [one.id for one in watched.log.lasting("group:box")] == [begun.id]
+
+
+def test_new_series_that_went_away_again_take_no_place_and_cause_no_learning(
+    service: Build, recorded: Recorded, clock: Clock
+) -> None:
+    recorded.add("load", daily, pod="old")
+    watched = service(msgspec.structs.replace(LOAD, series=4), min_points=60)
+    watched.train_due(clock.now)
+    for pod in range(6):  # each lives for half an hour, and so is never learned
+        begin = clock.now
+        new = recorded.add("load", daily, pod=str(pod))
+        run(watched, clock, 30)
+        recorded.series["load"].pop(new)
+        run(watched, clock, 60)
+        assert watched.train_due(clock.now) is None, f"{(clock.now - begin) / STEP} minutes after its first point"
+    assert watched.queries["load"].dropped == 0
+    run(watched, clock, 20)
+    states = {labels["state"]: value for labels, value in exposed(watched)["vedette_anomaly_series"]}
+    assert states == {"ready": 1, "warming_up": 0}
+
+
+def test_a_new_series_with_few_points_is_learned_once_it_has_enough_and_not_each_hour(
+    service: Build, recorded: Recorded, clock: Clock
+) -> None:
+    recorded.add("load", daily, pod="old")
+    watched = service(LOAD, min_points=60)
+    watched.train_due(clock.now)
+    began = clock.now
+
+    def sparse(times: np.ndarray) -> np.ndarray:
+        return np.where((times > began) & (times % 600 == 0), daily(times, 2), np.nan)
+
+    recorded.add("load", sparse, pod="sparse")
+    learned = []
+    for hour in range(11):
+        run(watched, clock, 60)
+        if hour == 5:  # in the middle, somebody has the others learned
+            watched.train("load")
+            watched.train_due(clock.now)
+        learned.append(watched.train_due(clock.now))
+    assert learned == [None] * 10 + ["load"]
+    assert len(watched.queries["load"].series) == 2
+
+
+def test_series_that_are_gone_do_not_count_against_the_bound_of_what_is_learned(
+    service: Build, recorded: Recorded, clock: Clock
+) -> None:
+    for pod in range(6):
+        known = recorded.add("load", daily, pod=str(pod))
+        if pod >= 3:  # of before the last deployment
+            recorded.absent[known] = (NOW - 7200, NOW)
+    watched = service(msgspec.structs.replace(LOAD, series=4))
+    watched.train_due(clock.now)
+    assert watched.queries["load"].error is None
+    assert {one.labels["pod"] for one in watched.queries["load"].series.values()} == {"0", "1", "2"}
+    few = service(msgspec.structs.replace(LOAD, series=2))
+    few.train_due(clock.now)
+    assert str(few.queries["load"].error) == "load: 3 series, more than its bound of 2"
+
+
+def test_a_clock_that_is_set_by_seconds_makes_no_pause(service: Build, recorded: Recorded, clock: Clock) -> None:
+    known = recorded.add("load", with_load(NOW + 1260, NOW + 3600))
+    recorded.absent[known] = (NOW + 300, NOW + 1200)
+    watched = service(LOAD)
+    watched.train_due(clock.now)
+    run(watched, clock, 20)
+    watched.tick(clock.now - 2)
+    run(watched, clock, 20)
+    [found] = watched.log.newest_first()
+    assert (found.time, found.live) == (NOW + 1260, True)

@@ -1,11 +1,14 @@
-"""`vedette anomalies replay`, and `vedette backtest` on an expression, as far as they need no server."""
+"""`vedette anomalies replay`, and `vedette backtest` on an expression, as far as they need no real server."""
 
-from collections.abc import Callable
+import re
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from exporter.__main__ import main
+from tests.exporter.anomalies.test_prometheus import Server, success
 
 Call = Callable[..., tuple[int, str]]
 
@@ -58,6 +61,32 @@ def test_events_that_cannot_be_read_are_left_out_and_it_says_so(call: Call, tmp_
     first, *rest = call("anomalies", "replay", "--config", file)[1].splitlines()
     assert first.startswith(f"without the events that were told: {tmp_path} cannot be read: ")
     assert rest[-1] == "vedette: none of the queries could be read"
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    running = Server()
+    yield running
+    running.stop()
+
+
+def test_days_without_points_enough_are_no_days_without_incidents(
+    server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = time.time() // 60 * 60
+    points = [[now - 60 * back, str(1 + back * 7919 % 100 / 100)] for back in range(3600, 0, -1)]
+    matrix = success("matrix", [{"metric": {}, "values": points}])
+    server.answers = [(200, success("vector", [{"metric": {}, "value": [now, "1"]}])), (200, matrix)]
+    server.answers += [(200, success("matrix", []))]
+    file = tmp_path / "v.yml"
+    queries = "[{name: load, expr: up}]"
+    file.write_text(f"anomalies: {{prometheus: {{url: 'http://127.0.0.1:{server.port}'}}, queries: {queries}}}")
+    with pytest.raises(SystemExit) as ended:
+        main(("anomalies", "replay", "--config", str(file), "--days", "14"))
+    out, err = capsys.readouterr()
+    assert ended.value.code in (0, None)
+    assert out.startswith("load: 0 incidents in 1 days")
+    assert re.fullmatch(r"load: judged from [-0-9: ]+ on: before that, too few points to learn from\n", err)
 
 
 @pytest.mark.parametrize("days", ["0", "-1", "x", "nan", "1e9"])

@@ -54,6 +54,11 @@ MISTAKES = {
     "seconds and at least 1m, got 30 s",
     f"{SERVER}\nqueries:\n- {{name: a, expr: up, group: g}}\n- {{name: b, expr: up, group: g, step: 5m}}": "5: "
     "anomalies.queries[1].step: expected the 60 s of the group g, got 300 s",
+    f"{SERVER}\nqueries:\n- {{name: a, expr: up, step: 15m}}\n- {{name: b, expr: up, step: 1h, min_points: 168}}": "4: "
+    "anomalies.queries[0].step: expected at most 604 s for 1000 points (min_points) in the 604800 s of "
+    "training.window, got 900 s",
+    "own: true\ntraining: {window: 12h}": "3: anomalies.training.window: expected at least 60000 s for 1000 points "
+    "(min_points), got 43200 s",
     f"{SERVER}\nqueries:\n- {{name: 'a b', expr: up}}": "4: anomalies.queries[0].name: expected 1 to 128 of the "
     "characters A-Z a-z 0-9 . _ : / @ -, got 'a b'",
     "prometheus: {url: 'http://user:secret@p:9090'}": "2: anomalies.prometheus.url: expected an address such as "
