@@ -19,8 +19,8 @@ from exporter.anomalies.anomaly import Anomaly
 from exporter.formats.native import BROKEN
 
 log = logging.getLogger(__name__)
-#: how many are kept, the newest
-KEPT = 20_000
+#: how many are kept, the newest; those that were found elsewhere take up to a quarter: who reports displaces none of ours
+KEPT, REPORTED_SHARE = 20_000, 0.25
 
 
 class Span(NamedTuple):
@@ -39,6 +39,8 @@ class AnomalyLog:
         self._path, self._kept, self.on_change = path, kept, on_change
         self._lock = threading.Lock()
         self._by_id: dict[str, Anomaly] = {}
+        #: the ids of those that were found elsewhere, the oldest first
+        self._reported: dict[str, None] = {}
         self._lines = 0
         #: whether the file ends in the middle of a line
         self._is_torn = False
@@ -56,9 +58,20 @@ class AnomalyLog:
     def _keep(self, anomaly: Anomaly) -> None:
         _keep_verdict(anomaly, self._by_id.get(anomaly.id))
         self._by_id[anomaly.id] = anomaly
-        while len(self._by_id) > self._kept:
-            del self._by_id[next(iter(self._by_id))]
+        if anomaly.source == "reported":
+            self._reported[anomaly.id] = None
+        self._forget_old()
         self._write(anomaly)
+
+    def _forget_old(self) -> None:
+        while len(self._reported) > REPORTED_SHARE * self._kept:
+            self._forget(next(iter(self._reported)))
+        while len(self._by_id) > self._kept:
+            self._forget(next(iter(self._by_id)))
+
+    def _forget(self, identifier: str) -> None:
+        del self._by_id[identifier]
+        self._reported.pop(identifier, None)
 
     def get(self, identifier: str) -> Anomaly | None:
         """The one with this id."""
@@ -130,8 +143,8 @@ class AnomalyLog:
                     self._is_torn = not line.endswith(b"\n")
                 self._by_id[found.id] = found
                 self._lines += 1
-        for identifier in list(self._by_id)[: -self._kept]:
-            del self._by_id[identifier]
+        self._reported = {one.id: None for one in self._by_id.values() if one.source == "reported"}
+        self._forget_old()
 
     def _write(self, anomaly: Anomaly) -> None:
         if self._path is None:

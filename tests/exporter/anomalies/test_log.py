@@ -84,6 +84,16 @@ def test_memory_and_file_are_bounded(tmp_path: Path) -> None:
     assert [one.id for one in AnomalyLog(path, kept=10).newest_first()] == [one.id for one in log.newest_first()]
 
 
+def test_what_was_reported_displaces_nothing_that_was_found(tmp_path: Path) -> None:
+    path = tmp_path / "anomalies.ndjson"
+    log = AnomalyLog(path, kept=8)
+    log.put(anomaly("found", ended_at=None))
+    for number in range(100):
+        log.put(anomaly(f"r-{number}", 200.0 + number, source="reported"))
+    for known in (log, AnomalyLog(path, kept=8)):
+        assert [one.id for one in known.newest_first()] == ["r-99", "r-98", "found"]
+
+
 def test_a_disk_that_takes_nothing_is_counted_and_memory_goes_on(tmp_path: Path) -> None:
     log = AnomalyLog(tmp_path / "state" / "anomalies.ndjson")
     (tmp_path / "state").write_text("not a folder")
