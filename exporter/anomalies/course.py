@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
+import msgspec
 import numpy as np
+
+from exporter.formats.native import BROKEN
 
 log = logging.getLogger(__name__)
 #: how long the course is kept, in points of its step: a week of five minutes
@@ -75,10 +78,12 @@ class Course:
 
 
 class CourseFiles:
-    """One file a query below a folder. It is written anew once it holds twice what is to be kept."""
+    """One file a query below a folder, written anew once it holds twice what is to be kept; and one beside the folder,
+    which says until when each query was judged.
+    """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self._folder, self._until = folder, folder.with_name("judged.json")
         self.failures = 0
 
     def append(self, query: str, points: Sequence[tuple[str, Judged]], whole: Mapping[str, Course]) -> None:
@@ -106,6 +111,21 @@ class CourseFiles:
         rows = np.frombuffer(content[: len(content) - len(content) % ROW.itemsize], ROW)
         known = [key for key in np.unique(rows["series"]) if key.isalnum()]  # what is no id, a disk has damaged
         return {key.decode(): Course(_once(rows["point"][rows["series"] == key])) for key in known}
+
+    def write_until(self, times: Mapping[str, float]) -> None:
+        """Write until when each query was judged."""
+        temporary = self._until.with_suffix(".tmp")
+        try:
+            temporary.write_bytes(msgspec.json.encode(times))
+            os.replace(temporary, self._until)
+        except OSError as error:
+            log.error("until when series were judged was not written", extra={"reason": error.strerror})
+
+    def until(self) -> dict[str, float]:
+        """Until when each query was judged, as far as it can be read."""
+        with contextlib.suppress(OSError, *BROKEN):
+            return msgspec.json.decode(self._until.read_bytes(), type=dict[str, float])
+        return {}
 
     def _write_anew(self, path: Path, whole: Mapping[str, Course]) -> None:
         temporary = path.with_name(path.name + ".tmp")

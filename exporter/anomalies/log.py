@@ -19,7 +19,7 @@ from exporter.anomalies.anomaly import Anomaly
 from exporter.formats.native import BROKEN
 
 log = logging.getLogger(__name__)
-#: how many are kept, the newest; those that were found elsewhere take up to a quarter: who reports displaces none of ours
+#: how many are kept, the newest; those from elsewhere take up to a quarter: who reports displaces none that was found
 KEPT, REPORTED_SHARE = 20_000, 0.25
 
 

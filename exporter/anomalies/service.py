@@ -3,16 +3,13 @@
 `tick` and `train_due` are what the threads do again and again; both take the time, so that nothing waits in a test.
 """
 
-import contextlib
 import logging
 import math
-import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-import msgspec
 import numpy as np
 from prometheus_client.core import Metric
 
@@ -31,7 +28,6 @@ from exporter.anomalies.sources import Sources
 from exporter.anomalies.watched import VANISHED_STEPS, ContextsOf, Trained, WatchedQuery
 from exporter.anomalies.watched import Block as Read
 from exporter.config.anomalies import STEP_SECONDS, AnomalyQuery, LearnedNormal, ResolvedQuery
-from exporter.formats.native import BROKEN
 from exporter.metrics.page import Block
 from exporter.promql import window
 
@@ -57,8 +53,6 @@ class AnomalyService:
         self._folder = state / "anomalies"
         self.log = AnomalyLog(self._folder / "anomalies.ndjson")
         self._courses = CourseFiles(self._folder / "courses")
-        #: until when each query was judged, as the disk knows it
-        self._judged_file = self._folder / "judged.json"
         self.sources = Sources(self._folder, collect, source)
         self.queries: dict[str, WatchedQuery] = {}
         self._stopping = threading.Event()
@@ -184,16 +178,7 @@ class AnomalyService:
                     self._courses.append(name, points, {one.id: one.course for one in query.series.values()})
                     wrote = True
         if wrote:
-            self._write_judged()
-
-    def _write_judged(self) -> None:
-        known = {name: query.judged_until for name, query in self.queries.items() if query.is_ready}
-        temporary = self._judged_file.with_suffix(".tmp")
-        try:
-            temporary.write_bytes(msgspec.json.encode(known))
-            os.replace(temporary, self._judged_file)
-        except OSError as error:
-            log.error("until when series were judged was not written", extra={"reason": error.strerror})
+            self._courses.write_until({name: one.judged_until for name, one in self.queries.items() if one.is_ready})
 
     def read(self, query: WatchedQuery, now: float) -> ReadError | None:
         """Read a query from its last point on, and judge that; why that failed. The next round catches up."""
@@ -263,9 +248,7 @@ class AnomalyService:
 
     def restore(self) -> None:
         """Go on with the versions that were in use, and with what was judged by them."""
-        until: dict[str, float] = {}
-        with contextlib.suppress(OSError, *BROKEN):
-            until = msgspec.json.decode(self._judged_file.read_bytes(), type=dict[str, float])
+        until = self._courses.until()
         groups = {f"{PREFIX}{query.config.group}" for query in self.queries.values() if query.config.group}
         for one in self.log.lasting():
             if one.metric in groups:

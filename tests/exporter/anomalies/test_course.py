@@ -82,3 +82,16 @@ def test_a_disk_that_takes_nothing_is_counted(tmp_path: Path) -> None:
     files.append("load", taken(course, 6), {"s": course})
     assert files.failures == 1
     assert np.isfinite([one.time for one in course]).all()
+
+
+def test_until_when_queries_were_judged_is_read_again(tmp_path: Path) -> None:
+    CourseFiles(tmp_path / "courses").write_until({"load": 60.0})
+    assert CourseFiles(tmp_path / "courses").until() == {"load": 60.0}
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff", b'{"load": "x"}', b"[" * 100_000])
+def test_a_damaged_file_of_times_says_nothing(tmp_path: Path, content: bytes) -> None:
+    files = CourseFiles(tmp_path / "courses")
+    files.write_until({"load": 60.0})
+    (tmp_path / "judged.json").write_bytes(content)
+    assert files.until() == {}
