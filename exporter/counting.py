@@ -8,7 +8,7 @@ from exporter.formats.drift import Report
 from exporter.formats.feedback import Truth
 from exporter.formats.inference import Sample
 from exporter.health.custom import CustomMetrics
-from exporter.history.noticed import Noticed
+from exporter.history.noticed import Noticed, Told
 from exporter.models import Models
 
 
@@ -21,23 +21,30 @@ class Samples:
 
     def count(self, delivery: Delivery, models: Models, noticed: Noticed | None) -> None:
         """Count the samples of a delivery, in order. noticed: told of what comes of them."""
+        told: dict[str, list[Told]] = {}
         for sample in delivery.samples:
             match sample:
                 case Sample():
-                    _count_inference(sample, delivery, models, noticed)
+                    _count_inference(sample, delivery, models, told)
                 case CustomSample():
                     self.custom.count(sample, delivery.sender, delivery.received)
                 case Truth():
                     _count_truth(sample, delivery, models, noticed)
                 case Report():
                     self.reports.count(sample, delivery)
+        if noticed is not None:
+            for model, samples in told.items():
+                noticed.samples(model, samples, delivery.received)
 
 
-def _count_inference(sample: Sample, delivery: Delivery, models: Models, noticed: Noticed | None) -> None:
+def _count_inference(sample: Sample, delivery: Delivery, models: Models, told: dict[str, list[Told]]) -> None:
+    """Count one; in `told`, by model, what the history is told of, which is not what came before."""
     model = models.of(sample.model_id)
+    before = model.health.picodollars
     counted = model.health.count_sample(sample, delivery.sender, models.requests, delivery.received)
-    if noticed is not None and counted != "again":
-        noticed.sample(model.name, sample, counted == "joined", delivery.received)
+    if counted != "again":
+        one = Told(sample, counted == "joined", model.health.picodollars - before)
+        told.setdefault(model.name, []).append(one)
 
 
 def _count_truth(truth: Truth, delivery: Delivery, models: Models, noticed: Noticed | None) -> None:

@@ -1,7 +1,7 @@
 """One-minute roll-ups of each model, added up in memory until they are taken to the database."""
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from copy import copy
 from typing import Any
 
@@ -102,12 +102,13 @@ class Minutes:
             minute.tokens_input += tokens[0]
             minute.tokens_output += tokens[1]
 
-    def use(self, model: str, time: float, used: Mapping[str, float]) -> None:
-        """What one inference used: shares from 0 to 1 by resource."""
-        with self._lock:
-            minute = self._minute(model, time)
-            for name, value in used.items():
-                minute.use(name, value)
+    def use(self, model: str, time: float, used: Sequence[Any]) -> None:
+        """What inferences used: objects with a share from 0 to 1 of each resource, or None."""
+        for name in RESOURCES:
+            shares = [share for one in used if (share := getattr(one, name)) is not None]
+            if shares:
+                with self._lock:
+                    self._minute(model, time).use(name, sum(shares), len(shares))
 
     def _minute(self, model: str, time: float) -> _Minute:
         key = model, int(time // SECONDS)

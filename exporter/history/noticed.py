@@ -6,16 +6,16 @@ Called on the threads that notice it; never fails and never waits, so that they 
 import logging
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import NamedTuple
 
 from detectors.drift.decision import LEVELS, NONE
 from exporter.clients import Alarmed
 from exporter.drift.feedback import Feedback
 from exporter.drift.judge import Looked
 from exporter.formats.drift import Report
-from exporter.formats.inference import Resources, Sample
-from exporter.health.inferences import Inferences
+from exporter.formats.inference import Sample
+from exporter.health.inferences import PICODOLLARS, Inferences
 from exporter.history.evidence import Evidence, error_of
-from exporter.history.minutes import RESOURCES
 from exporter.history.recorder import Once, Recorder
 from exporter.history.rows import ClientAlarm, Drift, InferenceSample
 from exporter.labels import label_value
@@ -26,6 +26,14 @@ log = logging.getLogger(__name__)
 PER_SECOND = 500
 #: drifted features whose scores a row tells
 FEATURES = 10
+
+
+class Told(NamedTuple):
+    """A sample of an inference. joined: its query was counted before; picodollars: what it was counted with."""
+
+    sample: Sample
+    joined: bool
+    picodollars: int
 
 
 class Noticed:
@@ -51,19 +59,19 @@ class Noticed:
             reasons = list(dict.fromkeys(reason for example in one.examples for reason in example.reasons))
             self._recorder.add("client_alarms", partial(self._alarm, model, one, reasons))
 
-    def sample(self, model: str, sample: Sample, joined: bool, time: float) -> None:
-        """A sample of an inference. joined: its query is counted already. Beyond a rate only its minute counts it."""
-        minutes, grown = self._recorder.minutes, self._health(model).take_growth()
-        minutes.count(model, time, **grown._asdict())
-        if sample.resource_usage is not None:
-            minutes.use(model, time, _used(sample.resource_usage))
+    def samples(self, model: str, told: Sequence[Told], time: float) -> None:
+        """Samples of one model that came together. Beyond a rate only their minute counts them."""
+        minutes = self._recorder.minutes
+        minutes.count(model, time, **self._health(model).take_growth()._asdict())
+        minutes.use(model, time, [used for one in told if (used := one.sample.resource_usage) is not None])
         second, taken = self._taken.get(model, (0, 0))
-        taken = taken + 1 if second == int(time) else 1
-        self._taken[model] = int(time), taken
-        if taken > PER_SECOND:
-            self._recorder.drop("rate")
-        else:
-            self._recorder.add("inference", partial(self._inference, model, sample, joined, time, grown.cost_dollars))
+        taken = taken if second == int(time) else 0
+        self._taken[model] = int(time), taken + len(told)
+        recorded = told[: max(PER_SECOND - taken, 0)]
+        for one in recorded:
+            self._recorder.add("inference", partial(self._inference, model, one, time))
+        if len(recorded) < len(told):
+            self._recorder.drop("rate", len(told) - len(recorded))
 
     def drift(self, model: str, looked: Looked) -> None:
         """A window that was tested; recorded where something has moved."""
@@ -94,8 +102,8 @@ class Noticed:
             details={"suspicion": one.families},
         )
 
-    def _inference(self, model: str, sample: Sample, joined: bool, time: float, counted: float) -> InferenceSample:
-        """counted: dollars that it was counted with, by the prices where it says none."""
+    def _inference(self, model: str, told: Told, time: float) -> InferenceSample:
+        sample, counted = told.sample, told.picodollars / PICODOLLARS
         used, tokens = sample.resource_usage, sample.tokens
         waited = sample.time_to_first_token
         return InferenceSample(
@@ -116,13 +124,8 @@ class Noticed:
             cpu_usage=None if used is None else used.cpu_usage,
             memory_usage=None if used is None else used.memory_usage,
             tags=dict(sample.tags or {}),
-            joined=joined,
+            joined=told.joined,
         )
-
-
-def _used(said: Resources) -> dict[str, float]:
-    """The shares that are told, by resource."""
-    return {name: value for name in RESOURCES if (value := getattr(said, name)) is not None}
 
 
 def _found(model: str, looked: Looked) -> Drift:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from exporter.formats.inference import Resources
 from exporter.history.minutes import FOLD, Minutes
 from exporter.history.sketch import Sketch
 
@@ -43,8 +44,8 @@ def test_many_latencies_are_folded_and_none_is_lost() -> None:
 def test_what_inferences_used_is_added_to_their_minute() -> None:
     minutes = Minutes()
     minutes.count("chat", 1.0, 1)
-    minutes.use("chat", 1.0, {"gpu_memory": 0.5})
-    minutes.use("chat", 2.0, {"gpu_memory": 0.7, "cpu_usage": 0.4})
+    minutes.use("chat", 1.0, [Resources(gpu_memory=0.5)])
+    minutes.use("chat", 2.0, [Resources(gpu_memory=0.7, cpu_usage=0.4)])
     [row] = minutes.take()
     assert (row.queries, row.gpu_memory_sum, row.gpu_memory_count) == (1, pytest.approx(1.2), 2)
     assert (row.cpu_usage_sum, row.cpu_usage_count, row.memory_usage_count) == (0.4, 1, 0)
@@ -53,12 +54,12 @@ def test_what_inferences_used_is_added_to_their_minute() -> None:
 def test_what_was_not_taken_goes_on_elsewhere_and_adds_up() -> None:
     before, minutes = Minutes(), Minutes()
     before.count("chat", 1.0, 3, flagged=1, errors=1, latencies=[0.1, 0.2], tokens=(5, 7), cost_dollars=0.5)
-    before.use("chat", 2.0, {"gpu_memory": 0.5})
+    before.use("chat", 2.0, [Resources(gpu_memory=0.5)])
     minutes.count("chat", 3.0, 2, latencies=[0.3], tokens=(1, 0))
-    minutes.use("chat", 3.0, {"gpu_memory": 0.7})
+    minutes.use("chat", 3.0, [Resources(gpu_memory=0.7)])
     kept = before.copy()
     before.count("chat", 4.0, 100, latencies=[9.0])
-    before.use("chat", 4.0, {"gpu_memory": 9.0})
+    before.use("chat", 4.0, [Resources(gpu_memory=9.0)])
     minutes.add(kept())
     [row] = minutes.take()
     assert (row.time, row.queries, row.flagged, row.errors, row.latency_count) == (0, 5, 1, 1, 3)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from exporter.formats.inference import Resources
 from exporter.history.database import Database
 from exporter.history.minutes import Minutes
 from exporter.history.reads import Asked, Kept, page, stream, whole, windows
@@ -96,8 +97,8 @@ def minutes_of(database: Database, latencies: np.ndarray) -> None:
     minutes = Minutes()
     for second, latency in enumerate(latencies.tolist()):
         minutes.count("ab"[second % 2], float(second), 1, errors=int(second % 10 == 0), latencies=[latency])
-    minutes.use("a", 10.0, {"gpu_memory": 0.5})
-    minutes.use("b", 70.0, {"gpu_memory": 0.7})
+    minutes.use("a", 10.0, [Resources(gpu_memory=0.5)])
+    minutes.use("b", 70.0, [Resources(gpu_memory=0.7)])
     write(database, [prepared("rollups", row, n) for n, row in enumerate(minutes.take())])
 
 
