@@ -18,7 +18,7 @@ from soak.report import Report
 from soak.service import Service, eventually
 from soak.watch import Watch
 
-DISK_BYTES = 128 << 20
+DISK_BYTES = 512 << 20
 #: bytes beyond which no file grows while there is no room, without root
 FILE_BYTES = 4096
 #: refused because it could not be kept
