@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from copy import copy
 from typing import Any
 
+from exporter.formats.inference import Resources
 from exporter.history.rows import RollUp
 from exporter.history.sketch import Sketch
 
@@ -102,8 +103,8 @@ class Minutes:
             minute.tokens_input += tokens[0]
             minute.tokens_output += tokens[1]
 
-    def use(self, model: str, time: float, used: Sequence[Any]) -> None:
-        """What inferences used: objects with a share from 0 to 1 of each resource, or None."""
+    def use(self, model: str, time: float, used: Sequence[Resources]) -> None:
+        """What inferences used."""
         for name in RESOURCES:
             shares = [share for one in used if (share := getattr(one, name)) is not None]
             if shares:

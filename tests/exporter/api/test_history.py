@@ -10,6 +10,7 @@ from urllib.parse import quote
 import pytest
 
 from exporter.access.principal import Principal
+from exporter.formats.inference import Resources
 from exporter.history.rows import ClientAlarm, Drift, Finding, FlaggedQuery, InferenceSample, Kind, Row
 from tests.exporter.api.conftest import Api
 
@@ -129,7 +130,7 @@ def test_sums_over_time_and_the_summary_are_those_of_the_minutes(api: Api) -> No
     minutes.count("chat", start + 5, 10, errors=1, latencies=[0.2] * 10, tokens=(7, 5), cost_dollars=0.25)
     minutes.count("chat", start + 65, 10, latencies=[0.4] * 10, cost_dollars=0.5)
     minutes.count("fraud", start + 605, 20, errors=20)
-    minutes.use("chat", start + 70, {"gpu_memory": 0.5})
+    minutes.use("chat", start + 70, [Resources(gpu_memory=0.5)])
     assert api.recorder.turn()
     lines = get(api, "metrics/aggregated", model_id="chat", window="5m")["aggregated_metrics"]
     assert [point["value"] for point in lines["latency"]] == [pytest.approx(300)]
