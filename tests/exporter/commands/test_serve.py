@@ -95,7 +95,8 @@ def test_a_hangup_reads_the_file_again(run: Run, free_port: int, http: requests.
     file.write_text("models: [{name: before}]\n")
     url = f"http://127.0.0.1:{free_port}/metrics"
     process = run("serve", "--config.file", str(file), "--web.listen-address", f"127.0.0.1:{free_port}")
-    assert 'vedette_queries_total{model="before"}' in samples(http.get(url).text)
+    while 'vedette_queries_total{model="before"}' not in samples(http.get(url).text):  # until the past is back
+        pass
     file.write_text("models: [{name: after}]\n")
     process.signal(signal.SIGHUP)
     while 'vedette_queries_total{model="after"}' not in samples(http.get(url).text):
