@@ -87,8 +87,9 @@ _DRIFT = _all(
     tags=ANYTHING,
 )
 _LINE = _list(_all(time=TIME, value="number"))
-#: what is summed up over time
-LINES = ("latency", "p95_latency", "throughput", "error_rate", *RESOURCES, *TOKENS, "cost_dollars")
+#: sums of a window, left out where there are none; and all that is told over time
+SUMS = (*TOKENS, "cost_dollars")
+LINES = ("latency", "p95_latency", "throughput", "error_rate", *RESOURCES, *SUMS)
 _SUMMARY = _all(
     total_requests="integer",
     average_latency={"type": "number", "description": "ms"},

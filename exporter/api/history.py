@@ -10,11 +10,11 @@ from fastapi import FastAPI, HTTPException, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from exporter.api import asked as ask
-from exporter.api.answers import LINES
+from exporter.api.answers import LINES, SUMS
 from exporter.api.asked import CLIENT, HOURS, LIMIT, MODEL, TEXT, Format, Plain
 from exporter.api.described import AS_CSV, errors
 from exporter.config.units import duration
-from exporter.history.minutes import RESOURCES, TOKENS
+from exporter.history.minutes import RESOURCES
 from exporter.history.recorder import Recorder
 from exporter.history.rows import ROWS, Drift, InferenceSample, Kind
 
@@ -26,8 +26,6 @@ LEVEL = Annotated[str | None, Query(pattern=TEXT, description="Only changes to t
 #: points of one line
 MAX_POINTS = 10_000
 SHORTEST_WINDOW = 60
-#: sums of a window, left out where there are none
-SUMS = (*TOKENS, "cost_dollars")
 
 #: what is answered with rows: JSON, or CSV where that is asked for
 ROWS_OR_NONE = errors(422, 503) | AS_CSV
